@@ -1,0 +1,73 @@
+//! Every limit of the service, once, with the fact that it comes from. Nothing else spells the number.
+
+use std::time::Duration;
+
+/// A message, in either direction, in payload bytes (R12, R13; section 7.1).
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// One frame of a message, in payload bytes (R12, R13).
+pub const FRAME_BYTES_MAX: usize = 32 * 1024;
+
+/// The connection URL, query included, in characters (H3).
+pub const URL_CHARS_MAX: usize = 4_096;
+
+/// Request line and headers of a handshake or management call, in bytes: the service's REST limit for all headers, which it
+/// states for no other kind of API (section 7.1).
+pub const REQUEST_HEAD_BYTES_MAX: usize = 10_240;
+
+/// A connection without a message in either direction is closed after this (Q4).
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// A connection is closed at this age whatever it does (Q6).
+pub const CONNECTION_LIFE_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// The longest, and default, wait for an integration (G1).
+pub const INTEGRATION_TIMEOUT_MAX: Duration = Duration::from_millis(29_000);
+
+/// The shortest integration timeout that can be configured (G1).
+pub const INTEGRATION_TIMEOUT_MIN: Duration = Duration::from_millis(50);
+
+/// Routes of one API (section 7.1).
+pub const ROUTES_MAX: usize = 300;
+
+/// Characters of a stage name (H1).
+pub const STAGE_NAME_CHARS_MAX: usize = 128;
+
+/// Actions of one topic rule (section 12.1).
+pub const RULE_ACTIONS_MAX: usize = 10;
+
+/// A synchronous invocation's payload or answer, in bytes (N3, N4).
+pub const INVOKE_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// An asynchronous invocation's payload, in bytes (N4).
+pub const INVOKE_EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// A function's answer on the Runtime API, in bytes (P3).
+pub const RUNTIME_RESPONSE_BYTES_MAX: usize = 6 * 1024 * 1024 + 100;
+
+/// A function's timeout when none is configured (N4).
+pub const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
+
+/// The longest timeout of a function (N4).
+pub const FUNCTION_TIMEOUT_MAX: Duration = Duration::from_secs(900);
+
+/// A function's memory when none is configured, in MB (N4).
+pub const FUNCTION_MEMORY_MB_DEFAULT: u32 = 128;
+
+/// The most memory of a function, in MB (N4).
+pub const FUNCTION_MEMORY_MB_MAX: u32 = 10_240;
+
+/// Retries of an asynchronous invocation after its first failure (N5).
+pub const ASYNC_RETRIES_MAX: u32 = 2;
+
+/// Log bytes returned with `X-Amz-Log-Type: Tail` (N2).
+pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
+
+/// Concurrent invocations of an account (N4).
+pub const ACCOUNT_CONCURRENCY_MAX: usize = 1_000;
+
+/// Operations in one `BatchWriteItem` of DynamoDB.
+pub const BATCH_WRITE_ITEMS_MAX: usize = 25;
+
+/// Keys in one `BatchGetItem` of DynamoDB.
+pub const BATCH_GET_ITEMS_MAX: usize = 100;

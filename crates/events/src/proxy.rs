@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a proxy function returns (T6).
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProxyResult {
+    /// Decides on `$connect` (H10), means nothing on the wire of a message route (T3).
+    pub status_code: u16,
+    /// Only `Sec-WebSocket-Protocol` on `$connect` reaches the client (H16, H18).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, Value>>,
+    /// The same with every value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_value_headers: Option<BTreeMap<String, Vec<Value>>>,
+    /// The frame of a two-way route (T3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whether `body` is base64 (U24).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_base64_encoded: Option<bool>,
+}
+
+/// A function's answer that is not a proxy result: the gateway answers with R9, or 502 on `$connect` (T5, H10).
+#[derive(Debug, thiserror::Error)]
+#[error("malformed proxy result: {0}")]
+pub struct MalformedProxyResult(#[from] serde_json::Error);
+
+impl ProxyResult {
+    /// A result with this status and no body.
+    pub fn status(status_code: u16) -> Self {
+        ProxyResult { status_code, ..ProxyResult::default() }
+    }
+
+    /// Reads a function's answer. `null` and nothing at all count as an empty 200, which samples rely on (T5).
+    ///
+    /// # Errors
+    /// An answer with a foreign key at its top level, a key of the wrong type, or no `statusCode` (T5).
+    pub fn from_answer(answer: &[u8]) -> Result<Self, MalformedProxyResult> {
+        if answer.trim_ascii().is_empty() || answer.trim_ascii() == b"null" {
+            return Ok(ProxyResult::status(200));
+        }
+        // A derived struct would also take an array of its fields in order.
+        if answer.trim_ascii_start().first() != Some(&b'{') {
+            return Err(serde::de::Error::custom("an object is expected")).map_err(MalformedProxyResult);
+        }
+        Ok(serde_json::from_slice(answer)?)
+    }
+
+    /// A header of the result, its name compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let single = self.headers.iter().flatten().map(|(key, value)| (key, value));
+        let multi = self.multi_value_headers.iter().flatten();
+        let multi = multi.filter_map(|(key, values)| values.last().map(|value| (key, value)));
+        single
+            .chain(multi)
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_keys_and_wrong_types_are_malformed() {
+        for bad in [
+            r#"{"ConnectionId":"x","Data":"y","statusCode":200}"#,
+            r#"{"body":"no status"}"#,
+            r#"{"statusCode":"200"}"#,
+            r#"{"statusCode":200,"body":{"not":"a string"}}"#,
+            "\"text\"",
+            "[200]",
+            "17",
+            "{",
+        ] {
+            assert!(ProxyResult::from_answer(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_an_empty_success() {
+        for nothing in ["", " ", "null", " null\n"] {
+            assert_eq!(ProxyResult::from_answer(nothing.as_bytes()).unwrap(), ProxyResult::status(200));
+        }
+    }
+
+    #[test]
+    fn headers_are_found_whatever_their_case() {
+        let result = ProxyResult::from_answer(
+            br#"{"statusCode":200,"headers":{"sec-websocket-protocol":"v1","X-N":3},"multiValueHeaders":{"A":["x","y"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(result.header("Sec-WebSocket-Protocol"), Some("v1"));
+        assert_eq!(result.header("a"), Some("y"));
+        assert_eq!(result.header("x-n"), None);
+    }
+}
