@@ -40,7 +40,7 @@ impl<'a, V> OrderedMap<'a, V> {
 
     /// The value under exactly this key, to change.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        self.0.iter_mut().rfind(|(name, _)| name == &key).map(|(_, value)| value)
+        self.0.iter_mut().rfind(|(name, _)| **name == *key).map(|(_, value)| value)
     }
 
     /// Keys and values in order.

@@ -44,14 +44,14 @@ impl ProxyResult {
         }
         // A derived struct would also take an array of its fields in order.
         if answer.trim_ascii_start().first() != Some(&b'{') {
-            return Err(serde::de::Error::custom("an object is expected")).map_err(MalformedProxyResult);
+            return Err(MalformedProxyResult(serde::de::Error::custom("an object is expected")));
         }
         Ok(serde_json::from_slice(answer)?)
     }
 
     /// A header of the result, its name compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let single = self.headers.iter().flatten().map(|(key, value)| (key, value));
+        let single = self.headers.iter().flatten();
         let multi = self.multi_value_headers.iter().flatten();
         let multi = multi.filter_map(|(key, values)| values.last().map(|value| (key, value)));
         single
