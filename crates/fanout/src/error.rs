@@ -1,0 +1,22 @@
+//! Why a pass could not be made.
+
+use dunlin_connection_store::StoreError;
+use dunlin_events::limits;
+
+/// A publish that did not get as far as a report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FanoutError {
+    /// The payload is larger than the service takes; nothing was committed or posted.
+    #[error("payload of {payload_bytes} bytes is over the {max} bytes of a message", max = limits::MESSAGE_BYTES_MAX)]
+    PayloadTooLarge {
+        /// Size of the payload.
+        payload_bytes: usize,
+    },
+    /// The deadline had passed before anything was done.
+    #[error("no time left before the deadline")]
+    DeadlinePassed,
+    /// The head could not be committed; nothing was posted.
+    #[error("head not committed")]
+    Commit(#[source] StoreError),
+}
