@@ -1,0 +1,50 @@
+use bytes::Bytes;
+
+/// What runs functions. The gateway knows back ends by this trait alone; it does not know that they are processes.
+///
+/// The gateway itself ends the wait at the integration's timeout, by dropping the future; whether the function
+/// then goes on is the back end's affair.
+pub trait Backend: Send + Sync + 'static {
+    /// Runs `function` (a name or an ARN, as configured) with `payload` and returns its answer, both JSON.
+    ///
+    /// # Errors
+    /// See [`BackendError`]; the kind decides what the client sees.
+    fn invoke(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, BackendError>> + Send;
+}
+
+impl<B: Backend> Backend for std::sync::Arc<B> {
+    fn invoke(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, BackendError>> + Send {
+        (**self).invoke(function, payload)
+    }
+}
+
+/// Why a function gave no answer. The back end logs the details; the gateway needs the kind only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BackendError {
+    /// It threw, crashed, or did not start: 502 on `$connect` (H10), else an error frame (R9).
+    #[error("the function failed")]
+    FunctionError,
+    /// The gateway may not invoke it: 500 on `$connect` (U22), else R9.
+    #[error("the function may not be invoked")]
+    NotPermitted,
+    /// There is no such function: as for a missing permission.
+    #[error("there is no such function")]
+    NotFound,
+    /// No execution environment is free.
+    #[error("the function is throttled")]
+    Throttled,
+    /// The event or the answer is larger than an invocation may carry.
+    #[error("the event or the answer is too large")]
+    TooLarge,
+    /// The back end itself is not there.
+    #[error("the back end is unavailable")]
+    Unavailable,
+}

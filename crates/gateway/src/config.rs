@@ -1,0 +1,196 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use dunlin_events::limits;
+use tokio_rustls::rustls;
+
+/// Everything a gateway needs besides its APIs and its back end.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// The region in host names, ARNs and signatures, such as `eu-west-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account_id: String,
+    /// The end of `{api-id}.execute-api.{region}.{dns_suffix}`.
+    pub dns_suffix: String,
+    /// Host names, without port, that clients may use besides `localhost`, `127.0.0.1`, `[::1]` and the APIs' own.
+    /// Any other `Host` is refused, so that a web page cannot reach the gateway under a name of its own.
+    pub extra_hosts: Vec<String>,
+    /// Who may call the management API.
+    pub credentials: Arc<dyn CredentialLookup>,
+    /// What callers of `/_dunlin/…` send in the header `x-dunlin-control-token`; without one those paths are refused.
+    pub control_token: Option<String>,
+    /// With it, TLS and plain text are spoken on the same port: the first byte tells. It should offer `http/1.1` only.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Timeouts and bounds.
+    pub limits: Limits,
+    /// The wall clock of events, ids and signatures.
+    pub clock: Clock,
+    /// Where the sequence of ids starts. The same seed and clock give the same ids.
+    pub id_seed: u64,
+}
+
+impl GatewayConfig {
+    /// A configuration with the service's limits, the system's clock, random ids and no TLS.
+    pub fn new(
+        region: impl Into<String>,
+        account_id: impl Into<String>,
+        credentials: Arc<dyn CredentialLookup>,
+    ) -> Self {
+        GatewayConfig {
+            region: region.into(),
+            account_id: account_id.into(),
+            dns_suffix: "amazonaws.com".to_owned(),
+            extra_hosts: Vec::new(),
+            credentials,
+            control_token: None,
+            tls: None,
+            limits: Limits::default(),
+            clock: Arc::new(SystemTime::now),
+            // Ids start with the time, so that without randomness they would still not repeat.
+            id_seed: getrandom::u64().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig")
+            .field("region", &self.region)
+            .field("account_id", &self.account_id)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells the time of day.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Timeouts and bounds. The defaults are the service's, or documented where they are ours; tests shorten them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Without a message in either direction a connection is closed after this (Q4).
+    pub idle_timeout: Duration,
+    /// A connection is closed at this age (Q6).
+    pub connection_life_max: Duration,
+    /// From the TCP connection to the end of the request head, TLS included; also how long a management call's body may take.
+    pub head_timeout: Duration,
+    /// How long a keep-alive connection may wait for its next management call.
+    pub keep_alive_timeout: Duration,
+    /// Messages of one connection that may be with functions at once. At the bound the gateway stops reading from that
+    /// connection, pings included, until one of them ends.
+    pub invocations_per_connection_max: usize,
+    /// Bytes that may wait for one client to read them; a post beyond answers 429 (C3).
+    pub outbox_bytes_max: usize,
+}
+
+/// Ours: the service publishes none. Long enough for a slow network, short enough that idle sockets cannot pile up.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Ours: above the idle time of common HTTP pools, which then close first and never meet a closed connection.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Ours: the service bounds the account's concurrency, not the connection's. Keeps one client from occupying every environment.
+const INVOCATIONS_PER_CONNECTION_MAX: usize = 64;
+
+/// Ours: two messages of the largest size.
+const OUTBOX_BYTES_MAX: usize = 2 * limits::MESSAGE_BYTES_MAX;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            idle_timeout: limits::IDLE_TIMEOUT,
+            connection_life_max: limits::CONNECTION_LIFE_MAX,
+            head_timeout: HEAD_TIMEOUT,
+            keep_alive_timeout: KEEP_ALIVE_TIMEOUT,
+            invocations_per_connection_max: INVOCATIONS_PER_CONNECTION_MAX,
+            outbox_bytes_max: OUTBOX_BYTES_MAX,
+        }
+    }
+}
+
+/// Finds the secret that belongs to an access key id.
+pub trait CredentialLookup: Send + Sync + 'static {
+    /// The credential with this access key id, if it is a valid one at this moment.
+    fn credential(&self, access_key_id: &str) -> Option<Credential>;
+}
+
+impl CredentialLookup for HashMap<String, Credential> {
+    fn credential(&self, access_key_id: &str) -> Option<Credential> {
+        self.get(access_key_id).cloned()
+    }
+}
+
+impl<F: Fn(&str) -> Option<Credential> + Send + Sync + 'static> CredentialLookup for F {
+    fn credential(&self, access_key_id: &str) -> Option<Credential> {
+        self(access_key_id)
+    }
+}
+
+/// What a caller of the management API signs with.
+#[derive(Clone)]
+pub struct Credential {
+    /// Never printed.
+    pub secret_access_key: String,
+    /// The token that must come along with temporary credentials; `None` for long-lived ones, which need none.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with the configuration of an API. Each names the API.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Two APIs with one id.
+    #[error("API {api_id}: the id is used by two APIs")]
+    DuplicateApi {
+        /// The id.
+        api_id: String,
+    },
+    /// A stage name that the service refuses, or that two stages have.
+    #[error("API {api_id}: stage \"{stage}\" {problem}")]
+    Stage {
+        /// The API.
+        api_id: String,
+        /// The name.
+        stage: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A selection expression outside R1.
+    #[error("API {api_id}: route selection expression \"{expression}\": {problem}")]
+    SelectionExpression {
+        /// The API.
+        api_id: String,
+        /// The expression as given.
+        expression: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A route key or its integration.
+    #[error("API {api_id}: route \"{route_key}\" {problem}")]
+    Route {
+        /// The API.
+        api_id: String,
+        /// The key as given.
+        route_key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// More routes than the service allows.
+    #[error("API {api_id}: {routes} routes are more than the {max} that an API may have", max = limits::ROUTES_MAX)]
+    TooManyRoutes {
+        /// The API.
+        api_id: String,
+        /// How many there are.
+        routes: usize,
+    },
+}
