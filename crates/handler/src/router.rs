@@ -1,0 +1,248 @@
+//! From a route key to a handler, and from what it returned to the client.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::ready,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use dunlin_events::{ConnectionId, EventType, RouteKey, WebSocketEvent};
+use futures_util::future::{BoxFuture, FutureExt};
+use tower::Service;
+use tracing::Span;
+
+use crate::{
+    Answer, Handler, HandlerError, RawEvent, Reply, ReplyChannel, Request,
+    handler::HandlerFuture,
+    invocation::{self, Start},
+};
+
+/// Routes of a WebSocket API, by route key.
+///
+/// It is a [`Service`] from [`RawEvent`] to [`Answer`] that never fails: every error is a proxy result with a status, and a
+/// message to the client. An event without a route is answered as the service itself would: `$connect` and `$disconnect` succeed
+/// (fact H9), a message gets `unknown_action`, or `invalid_body` if it is not JSON.
+///
+/// `S` is the state that the handlers still want; [`with_state`](Router::with_state) gives it to them.
+pub struct Router<S = ()> {
+    routes: HashMap<Box<str>, Route<S>>,
+    channel: Option<Arc<dyn ReplyChannel>>,
+}
+
+struct Route<S> {
+    start: Start<S>,
+    one_way: bool,
+}
+
+impl<S: Send + Sync + 'static> Router<S> {
+    /// A router without routes.
+    pub fn new() -> Self {
+        Router { routes: HashMap::new(), channel: None }
+    }
+
+    /// Adds the handler of `$connect`. The connection does not exist before it succeeds: it cannot be posted to (fact C8).
+    #[must_use]
+    pub fn connect<Args>(self, handler: impl Handler<Args, S>) -> Self {
+        self.route(RouteKey::CONNECT, handler)
+    }
+
+    /// Adds the handler of `$disconnect`, which runs at best effort once the connection is gone (fact X1).
+    #[must_use]
+    pub fn disconnect<Args>(self, handler: impl Handler<Args, S>) -> Self {
+        self.route(RouteKey::DISCONNECT, handler)
+    }
+
+    /// Adds the handler of `$default`: of messages that no other route takes (facts R4, R6).
+    #[must_use]
+    pub fn default<Args>(self, handler: impl Handler<Args, S>) -> Self {
+        self.route(RouteKey::DEFAULT, handler)
+    }
+
+    /// Adds the handler of a route key, as the template spells it. The last one added for a key counts.
+    ///
+    /// The route is taken to have a route response; see [`one_way`](crate::one_way).
+    #[must_use]
+    pub fn route<Args, H: Handler<Args, S>>(mut self, route_key: &str, handler: H) -> Self {
+        self.routes
+            .insert(route_key.into(), Route { start: invocation::erase(handler), one_way: H::ONE_WAY });
+        self
+    }
+
+    /// Sets the way to the clients of [`one_way`](crate::one_way) routes.
+    #[must_use]
+    pub fn reply_channel(mut self, channel: impl ReplyChannel) -> Self {
+        self.channel = Some(Arc::new(channel));
+        self
+    }
+
+    /// Gives the handlers their state.
+    pub fn with_state(self, state: S) -> Router<()> {
+        let state = Arc::new(state);
+        let bound = |(key, route): (Box<str>, Route<S>)| {
+            let start = invocation::bind(route.start, Arc::clone(&state));
+            (key, Route { start, one_way: route.one_way })
+        };
+        Router { routes: self.routes.into_iter().map(bound).collect(), channel: self.channel }
+    }
+
+    /// The route keys that have a handler, sorted.
+    pub fn route_keys(&self) -> Vec<&str> {
+        let mut keys: Vec<_> = self.routes.keys().map(|key| &**key).collect();
+        keys.sort_unstable();
+        keys
+    }
+}
+
+impl<S: Send + Sync + 'static> Default for Router<S> {
+    fn default() -> Self {
+        Router::new()
+    }
+}
+
+impl<S> Clone for Router<S> {
+    fn clone(&self) -> Self {
+        Router { routes: self.routes.clone(), channel: self.channel.clone() }
+    }
+}
+
+impl<S> Clone for Route<S> {
+    fn clone(&self) -> Self {
+        Route { start: Arc::clone(&self.start), one_way: self.one_way }
+    }
+}
+
+impl Service<RawEvent> for Router<()> {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, raw: RawEvent) -> Self::Future {
+        match self.start(&raw) {
+            Ok((exchange, running)) => Box::pin(async move {
+                let result = match running {
+                    Ok(running) => invocation::finish(running).await,
+                    Err(error) => Err(error),
+                };
+                Ok(exchange.finish(result).await)
+            }),
+            Err(refused) => ready(Ok(refuse(&refused, raw.invocation_id_ref()))).boxed(),
+        }
+    }
+}
+
+impl Router<()> {
+    /// Parses the event, once, and starts its handler.
+    ///
+    /// # Errors
+    /// `invalid_event` for what is not about a connection: nobody could be told, and nothing else happens.
+    fn start(&self, raw: &RawEvent) -> Result<(Exchange, Result<HandlerFuture, HandlerError>), HandlerError> {
+        let event: WebSocketEvent<'_> = serde_json::from_str(raw.payload())
+            .map_err(|error| HandlerError::invalid_event(format!("not a WebSocket event: {error}")))?;
+        let context = &event.request_context;
+        let connection = context.connection_id.as_deref().unwrap_or_default();
+        let connection: ConnectionId =
+            connection.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))?;
+        let route_key = route_key(&event);
+        let route = self.routes.get(route_key).or_else(|| match route_key {
+            RouteKey::CONNECT | RouteKey::DISCONNECT => None,
+            _ => self.routes.get(RouteKey::DEFAULT),
+        });
+
+        let span = Span::current();
+        span.record("connection_id", connection.as_str()).record("route_key", route_key);
+        let exchange = Exchange {
+            connection,
+            route_key: route_key.into(),
+            request_id: context.request_id.as_deref().map(Into::into),
+            one_way: route.is_some_and(|route| route.one_way),
+            channel: self.channel.clone(),
+        };
+        let request = Request::websocket(raw, event);
+        let running = match route {
+            Some(route) => invocation::start(&route.start, &request, &()),
+            None => self.fallback(&exchange.route_key, &request),
+        };
+        Ok((exchange, running))
+    }
+
+    /// What happens to an event that no route takes.
+    fn fallback(&self, route_key: &str, request: &Request<'_>) -> Result<HandlerFuture, HandlerError> {
+        if matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT) {
+            return Ok(ready(Ok(Reply::empty())).boxed());
+        }
+        let body = request.body()?;
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body) {
+            return Err(HandlerError::invalid_body(format!("the message is not JSON: {error}")));
+        }
+        let known: Vec<_> = self.route_keys().into_iter().filter(|key| !key.starts_with('$')).collect();
+        Err(HandlerError::unknown_action(match known.as_slice() {
+            [] => "no route takes this message".to_owned(),
+            known => format!("no route takes this message; there are {}", known.join(", ")),
+        }))
+    }
+}
+
+/// The route that the gateway selected; what the kind of event implies if a minimal event does not say.
+fn route_key<'e>(event: &'e WebSocketEvent<'_>) -> &'e str {
+    match (event.request_context.route_key.as_deref(), event.request_context.event_type) {
+        (Some(key), _) => key,
+        (None, Some(EventType::Connect)) => RouteKey::CONNECT,
+        (None, Some(EventType::Disconnect)) => RouteKey::DISCONNECT,
+        (None, Some(EventType::Message) | None) => RouteKey::DEFAULT,
+    }
+}
+
+/// What is left of an event once its handler runs: how to reach the client.
+struct Exchange {
+    connection: ConnectionId,
+    route_key: Box<str>,
+    request_id: Option<Box<str>>,
+    one_way: bool,
+    channel: Option<Arc<dyn ReplyChannel>>,
+}
+
+impl Exchange {
+    async fn finish(self, result: Result<Reply, HandlerError>) -> Answer {
+        let mut reply = result.unwrap_or_else(|error| {
+            error.log(&self.route_key);
+            Reply::json_text(error.to_frame(self.request_id.as_deref())).status(error.status_code())
+        });
+        if self.one_way
+            && self.is_open()
+            && let Some(message) = reply.take_body()
+        {
+            self.post(message).await;
+        }
+        reply.into_proxy_result()
+    }
+
+    /// Whether the connection can be posted to: not before `$connect` succeeded, not after it is gone.
+    fn is_open(&self) -> bool {
+        !matches!(&*self.route_key, RouteKey::CONNECT | RouteKey::DISCONNECT)
+    }
+
+    async fn post(&self, message: String) {
+        let Some(channel) = &self.channel else {
+            tracing::warn!(
+                route_key = &*self.route_key,
+                "reply dropped: the route is one-way and the router has no reply channel"
+            );
+            return;
+        };
+        if let Err(error) = channel.post(&self.connection, message.into()).await {
+            tracing::warn!(route_key = &*self.route_key, error, "reply not delivered");
+        }
+    }
+}
+
+/// Answers what is not about a connection: with a status, and nothing else happens.
+fn refuse(error: &HandlerError, request_id: Option<&str>) -> Answer {
+    tracing::warn!(code = error.code(), message = error.message(), "event refused");
+    Reply::json_text(error.to_frame(request_id)).status(error.status_code()).into_proxy_result()
+}
