@@ -1,2 +1,70 @@
-//! Placeholder.
-fn main() {}
+//! The task runner: `cargo xtask TASK`. One module per task; each prints the commands that it runs.
+//!
+//! It depends on nothing heavy and on no other crate of the workspace: it must build in seconds on a fresh machine.
+
+mod bench;
+mod build;
+mod command;
+mod test;
+mod tidy;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXIT_FAILED: u8 = 1;
+const EXIT_USAGE: u8 = 64;
+
+/// Everything that is done with this repository.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 a step failed, 64 wrong command line.\n\n\
+                  A fresh machine needs a Rust toolchain, a C compiler and the package registry; nothing else."
+)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the programs, then runs the notify app on this machine until Ctrl-C.
+    Up(up::Args),
+    /// Builds `dunlin` and the functions, and puts each function where its template looks for it.
+    Build(build::Args),
+    /// Runs everything that must pass: tidy, format, lints, every test, every example in the documentation.
+    Test(test::Args),
+    /// Checks what the compiler cannot: the arrows between crates, the template against the code, the documents.
+    Tidy,
+    /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // The text of `--help` and of a usage error is clap's; a closed pipe is no reason to fail.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let done = match args.task {
+        Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
+        Task::Build(args) => build::run(&args).map(drop),
+        Task::Test(args) => test::run(&args),
+        Task::Tidy => tidy::run(),
+        Task::Bench(args) => bench::run(&args),
+    };
+    done.map_or_else(failed, |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(EXIT_FAILED)
+}

@@ -1,0 +1,123 @@
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+/// A WebSocket API of API Gateway on this machine: real sockets, real function processes, a real broker and database.
+#[derive(Parser)]
+#[command(
+    name = "dunlin",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 64 wrong command line, 65 bad template or input, 66 a file is missing,\n\
+                  69 an address is taken or nobody answers, 70 internal fault.\n\n\
+                  Logs go to standard error; DUNLIN_LOG=debug says more, DUNLIN_LOG=off nothing."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Runs the stack of a template until Ctrl-C.
+    Up(UpArgs),
+    /// Connects to a WebSocket API: sends each line of standard input, prints each frame.
+    Connect(ConnectArgs),
+    /// Publishes one MQTT message.
+    Publish(PublishArgs),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    dunlin up --template infra/template.yaml\n  \
+    dunlin up --port 4001 --data ./state            # tables and credentials survive a restart\n  \
+    dunlin up --parameter StageName=prod --port 0   # any free port; the output says which")]
+pub(crate) struct UpArgs {
+    /// SAM or CloudFormation template, in YAML or JSON.
+    #[arg(long, default_value = "template.yaml", value_name = "FILE")]
+    pub(crate) template: PathBuf,
+    /// Value of a template parameter; may be repeated.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Region that the stack pretends to be in.
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// Address to listen on; with 127.0.0.1, ::1 at the same ports too.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// Port of the first API; further APIs take the next ones. 0: any free ones.
+    #[arg(long, default_value_t = 3001)]
+    pub(crate) port: u16,
+    /// Port of Lambda's Invoke API. 0: any free one.
+    #[arg(long, default_value_t = 3002)]
+    pub(crate) lambda_port: u16,
+    /// Port of DynamoDB. 0: any free one.
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) dynamodb_port: u16,
+    /// Port of the MQTT broker. 0: any free one.
+    #[arg(long, default_value_t = 1883)]
+    pub(crate) mqtt_port: u16,
+    /// Folder that keeps tables and credentials; without it they live as long as the process.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// File to write once everything accepts, with every address and credential (JSON); removed at the end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    echo '{\"action\":\"set_notify_list\",\"device_ids\":[\"dev-1\"]}' | dunlin connect --linger 60")]
+pub(crate) struct ConnectArgs {
+    /// Where to connect; the stage is part of the path.
+    #[arg(default_value = "ws://127.0.0.1:3001/dev")]
+    pub(crate) url: String,
+    /// Header to send with the handshake; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Subprotocol to offer; may be repeated.
+    #[arg(long = "protocol", value_name = "NAME")]
+    pub(crate) protocols: Vec<String>,
+    /// Certificate authority to trust for wss, in PEM; by default the one that `dunlin up` made.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How long to go on after standard input ends, counted from the last frame, in seconds.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) linger: Duration,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    dunlin publish devices/dev-1/parameters '{\"version\":1,\"payload\":{\"value\":{\"t\":21.5}}}'")]
+pub(crate) struct PublishArgs {
+    /// Topic, without wildcards.
+    pub(crate) topic: String,
+    /// Payload, sent as it stands.
+    pub(crate) payload: String,
+    /// The broker.
+    #[arg(long, default_value = "127.0.0.1:1883", value_name = "HOST:PORT")]
+    pub(crate) mqtt: String,
+    /// 0: at most once; 1: at least once, confirmed by the broker.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) qos: u8,
+}
+
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected, such as StageName=prod")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("NAME: VALUE is expected, such as 'X-Api-Key: abc'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Longest wait that a command line may ask for: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds from 0 to {SECONDS_MAX} is expected")),
+    }
+}

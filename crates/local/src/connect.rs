@@ -1,0 +1,169 @@
+use std::{
+    io::{BufRead, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer, pki_types::pem::PemObject};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    tungstenite::{
+        self, ClientRequestBuilder, Message,
+        http::Uri,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+use crate::{cli::ConnectArgs, failure::Failure, up::data::authority_file};
+
+/// How long a handshake may take: the service holds it for at most its integration timeout, 29 s.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(35);
+/// How long the other side may take to answer our close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Lines read ahead of the socket.
+const LINES_QUEUED_MAX: usize = 64;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// `dunlin connect`: lines out, frames in, until either side ends.
+pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
+    let mut socket = open(&args).await?;
+    eprintln!("connected to {}; each line is a message, Ctrl-D ends", args.url);
+    let mut lines = read_lines();
+    let mut input_open = true;
+    loop {
+        tokio::select! {
+            line = lines.recv(), if input_open => match line {
+                Some(line) => send(&mut socket, Message::text(line)).await?,
+                None => input_open = false,
+            },
+            frame = socket.next() => if !print(frame)? { return Ok(()) },
+            () = tokio::time::sleep(args.linger), if !input_open => return close(&mut socket).await,
+            _ = tokio::signal::ctrl_c() => return close(&mut socket).await,
+        }
+    }
+}
+
+async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
+    let url: Uri = args.url.parse().map_err(|error| Failure::usage(format!("{}: {error}", args.url)))?;
+    let secure = match url.scheme_str() {
+        Some("ws") => false,
+        Some("wss") => true,
+        _ => return Err(Failure::usage(format!("{}: a URL that starts with ws:// or wss:// is expected", args.url))),
+    };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let mut request = ClientRequestBuilder::new(url);
+    for (name, value) in &args.headers {
+        request = request.with_header(name, value);
+    }
+    for protocol in &args.protocols {
+        request = request.with_sub_protocol(protocol);
+    }
+    let connector = if secure { Connector::Rustls(trust(args.ca.clone())?) } else { Connector::Plain };
+    let handshake = async {
+        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(tungstenite::Error::Io)?;
+        stream.set_nodelay(true).map_err(tungstenite::Error::Io)?;
+        client_async_tls_with_config(request, stream, None, Some(connector)).await
+    };
+    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(tungstenite::Error::Http(response))) => Err(Failure::unavailable(format!(
+            "{} refused the handshake with HTTP {}",
+            args.url,
+            response.status().as_u16()
+        ))),
+        Ok(Err(error)) => {
+            Err(Failure::unavailable(format!("cannot connect to {}: {error}; is `dunlin up` running?", args.url)))
+        }
+        Err(_) => Err(Failure::unavailable(format!(
+            "{} did not answer the handshake within {} s",
+            args.url,
+            HANDSHAKE_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+/// Trust in one certificate authority: the one given, or the one that `dunlin up` made for this user.
+fn trust(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>, Failure> {
+    let file = ca.or_else(authority_file).ok_or_else(|| {
+        Failure::usage("wss needs a certificate authority, and there is no home folder to look in: name one with --ca")
+    })?;
+    let unreadable = |why: String| {
+        let file = file.display();
+        Failure::no_input(format!("{file}: {why}; `dunlin up` writes one, or name another with --ca"))
+    };
+    let certificate = CertificateDer::from_pem_file(&file).map_err(|error| unreadable(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::internal(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Standard input, line by line, from a thread of its own: a read of a terminal cannot be cancelled.
+fn read_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(LINES_QUEUED_MAX);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn send(socket: &mut Socket, message: Message) -> Result<(), Failure> {
+    socket.send(message).await.map_err(|error| Failure::unavailable(format!("the connection is lost: {error}")))
+}
+
+/// Prints a frame; `false` once the connection is over.
+fn print(frame: Option<tungstenite::Result<Message>>) -> Result<bool, Failure> {
+    match frame {
+        Some(Ok(Message::Text(text))) => print_line(&text),
+        Some(Ok(Message::Binary(bytes))) => print_line(&format!("(binary, {} bytes)", bytes.len())),
+        Some(Ok(Message::Close(frame))) => {
+            match frame {
+                Some(CloseFrame { code, reason }) => eprintln!("closed by the other side: {code} {reason}"),
+                None => eprintln!("closed by the other side without a code"),
+            }
+            Ok(false)
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(true),
+        Some(Err(error)) => Err(Failure::unavailable(format!("the connection is lost: {error}"))),
+        None => Err(Failure::unavailable("the connection is lost without a close frame")),
+    }
+}
+
+fn print_line(line: &str) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    // A reader that went away (`| head -1`) has what it wanted.
+    Ok(written.is_ok())
+}
+
+async fn close(socket: &mut Socket) -> Result<(), Failure> {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let finish = async {
+        socket.close(Some(frame)).await?;
+        while let Some(frame) = socket.next().await {
+            if let Message::Text(text) = frame?
+                && !print_line(&text).unwrap_or(false)
+            {
+                break;
+            }
+        }
+        Ok::<(), tungstenite::Error>(())
+    };
+    // Whatever the other side does with our close, the session is over.
+    drop(timeout(CLOSE_TIMEOUT, finish).await);
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The stack's APIs as the gateway takes them, and functions as its back end.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use dunlin_gateway::{
+    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig,
+    StageConfig, rustls::ServerConfig,
+};
+use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
+use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    credentials::Keyring,
+    listen::{Listening, listen as listen_on},
+    ready::ReadyApi,
+};
+use crate::failure::Failure;
+
+/// Who the gateway is in a function's resource policy (G9).
+const GATEWAY_PRINCIPAL: &str = "apigateway.amazonaws.com";
+
+/// The APIs of the stack and where each listens.
+pub(super) struct Listeners(Vec<ListeningApi>);
+
+struct ListeningApi {
+    logical_id: String,
+    api_id: String,
+    stages: Vec<String>,
+    listening: Listening,
+}
+
+/// The first API takes `port`, the others the next ones; with 0 each takes any free one.
+pub(super) fn listen(stack: &Stack, host: IpAddr, port: u16) -> Result<Listeners, Failure> {
+    let apis = stack.apis.iter().zip(0_u16..).map(|(api, offset)| {
+        let port = match port {
+            0 => 0,
+            first => first.checked_add(offset).ok_or_else(|| {
+                Failure::usage(format!("--port {first} leaves too few ports above it for {} APIs", stack.apis.len()))
+            })?,
+        };
+        Ok(ListeningApi {
+            logical_id: api.logical_id.clone(),
+            api_id: api.api_id.clone(),
+            stages: api.stages.iter().map(|stage| stage.name.clone()).collect(),
+            listening: listen_on(host, port, "--port")?,
+        })
+    });
+    Ok(Listeners(apis.collect::<Result<_, Failure>>()?))
+}
+
+impl Listeners {
+    /// The addresses that templates build for each API, and the local ones to put in their place.
+    pub(super) fn rewrites(&self, stack: &Stack) -> Vec<(String, String)> {
+        let schemes = [("https", "http"), ("wss", "ws")];
+        let of_api = |api: &ListeningApi| {
+            let remote = format!("{}.execute-api.{}.{URL_SUFFIX}", api.api_id, stack.region);
+            let local = api.listening.address;
+            schemes.map(|(from, to)| (format!("{from}://{remote}"), format!("{to}://{local}")))
+        };
+        self.0.iter().flat_map(of_api).collect()
+    }
+
+    /// What the ready file says of them.
+    pub(super) fn ready(&self) -> Vec<ReadyApi> {
+        let entry = |api: &ListeningApi, stage: &String| {
+            let url = |scheme: &str| format!("{scheme}://{}/{stage}", api.listening.address);
+            ReadyApi {
+                logical_id: api.logical_id.clone(),
+                api_id: api.api_id.clone(),
+                stage: stage.clone(),
+                ws: url("ws"),
+                wss: url("wss"),
+                management: url("http"),
+                management_tls: url("https"),
+            }
+        };
+        self.0.iter().flat_map(|api| api.stages.iter().map(move |stage| entry(api, stage))).collect()
+    }
+}
+
+/// Starts the gateway on every listener.
+pub(super) fn serve(
+    stack: &Stack,
+    keyring: &Keyring,
+    tls: Arc<ServerConfig>,
+    host: Arc<LambdaHost>,
+    listeners: Listeners,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let credentials: HashMap<String, Credential> = keyring
+        .all()
+        .map(|caller| {
+            let credential = Credential {
+                secret_access_key: caller.secret_access_key.clone(),
+                session_token: caller.session_token.clone(),
+            };
+            (caller.access_key_id.clone(), credential)
+        })
+        .collect();
+    let mut config = GatewayConfig::new(&stack.region, &stack.account_id, Arc::new(credentials));
+    config.dns_suffix = URL_SUFFIX.to_owned();
+    config.control_token = Some(keyring.control_token.clone());
+    config.tls = Some(tls);
+    let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
+    let gateway =
+        Gateway::new(config, apis, Functions(host)).map_err(|error| Failure::data(format!("{error}; correct the template")))?;
+    for ListeningApi { api_id, listening, .. } in listeners.0 {
+        for listener in listening.listeners {
+            let (gateway, api_id, stop) = (gateway.clone(), api_id.clone(), stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = gateway.serve(&api_id, listener, stop).await {
+                    tracing::error!("an API stopped: {error}");
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
+    let stages = api.stages.iter().map(|stage| StageConfig {
+        name: stage.name.clone(),
+        variables: stage.variables.clone().into_iter().collect(),
+    });
+    let routes = api.routes.iter().map(|route| RouteConfig {
+        key: route.key.clone(),
+        integration: route.integration.as_ref().and_then(|integration| match &integration.kind {
+            IntegrationKind::LambdaProxy { function } => Some(Integration::LambdaProxy(LambdaProxy {
+                function: function.clone(),
+                timeout: integration.timeout,
+                permitted: integration.credentials_arn.is_some() || may_invoke(stack, api, &route.key, function),
+            })),
+            // The template reader refuses what the gateway cannot call.
+            _ => None,
+        }),
+        two_way: route.two_way,
+    });
+    ApiConfig {
+        api_id: api.api_id.clone(),
+        route_selection_expression: api.route_selection_expression.clone(),
+        stages: stages.collect(),
+        routes: routes.collect(),
+    }
+}
+
+/// Whether the function's policy lets every stage of the API call it from this route; said once where it does not.
+fn may_invoke(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str) -> bool {
+    let refused = api.stages.iter().find_map(|stage| {
+        let source = stack.route_arn(&api.api_id, &stage.name, route_key);
+        (!stack.may_invoke(GATEWAY_PRINCIPAL, &source, function)).then_some(source)
+    });
+    if let Some(source) = &refused {
+        tracing::warn!(
+            "route {route_key} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
+             AWS::Lambda::Permission"
+        );
+    }
+    refused.is_none()
+}
+
+/// The function host as the gateway's back end.
+struct Functions(Arc<LambdaHost>);
+
+impl Backend for Functions {
+    async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, BackendError> {
+        let outcome = self.0.invoke(function, payload, InvocationType::RequestResponse).await;
+        match outcome {
+            Ok(outcome) if outcome.function_error.is_some() => Err(BackendError::FunctionError),
+            Ok(outcome) => Ok(outcome.payload),
+            Err(InvokeError::NotFound { .. }) => Err(BackendError::NotFound),
+            Err(InvokeError::TooManyRequests { .. }) => Err(BackendError::Throttled),
+            Err(InvokeError::PayloadTooLarge { .. }) => Err(BackendError::TooLarge),
+            Err(_) => Err(BackendError::Unavailable),
+        }
+    }
+}

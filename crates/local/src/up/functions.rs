@@ -1,0 +1,114 @@
+//! The stack's functions as the function host takes them, and its Invoke API.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use dunlin_lambda_host::{FunctionConfig, HostConfig, LambdaHost};
+use dunlin_stack::{Function, Stack};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    credentials::{Credentials, Keyring},
+    listen::Listening,
+};
+use crate::failure::Failure;
+
+/// Where a function finds the rest of the stack.
+pub(super) struct Addresses {
+    pub(super) dynamodb: String,
+    pub(super) lambda: String,
+    pub(super) ca_file: Option<PathBuf>,
+    /// Beginnings of a variable's value, and what takes their place: the address that a template builds for an API of its
+    /// own becomes the local one, the path after it stays.
+    pub(super) rewrites: Vec<(String, String)>,
+}
+
+/// Each language's name for a file of certificate authorities to trust.
+const CA_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+
+/// Starts the host with every function of the stack. No process runs before its first event.
+pub(super) fn start(stack: &Stack, keyring: &Keyring, addresses: &Addresses) -> Result<Arc<LambdaHost>, Failure> {
+    let host = LambdaHost::start(HostConfig::new(&stack.region, &stack.account_id))
+        .map_err(|error| Failure::internal(error.to_string()))?;
+    let functions = stack.functions.iter().map(|function| {
+        FunctionConfig {
+            handler: function.handler.clone(),
+            timeout: function.timeout,
+            memory_mb: function.memory_mb,
+            environment: rewrite(&function.environment, &addresses.rewrites),
+            host_environment: host_environment(function, keyring, addresses),
+            ..FunctionConfig::new(&function.name, &function.code)
+        }
+    });
+    host.set_functions(functions.collect())
+        .map_err(|error| Failure::data(format!("{}: {error}", stack.template.display())))?;
+    Ok(host)
+}
+
+/// Serves the Invoke API.
+pub(super) fn serve(host: &Arc<LambdaHost>, listening: Listening, tasks: &TaskTracker, stop: CancellationToken) {
+    for listener in listening.listeners {
+        let (host, stop) = (host.clone(), stop.clone());
+        tasks.spawn(async move { host.serve_invoke_api(listener, stop).await });
+    }
+}
+
+fn rewrite(environment: &BTreeMap<String, String>, rewrites: &[(String, String)]) -> BTreeMap<String, String> {
+    let local = |value: &String| {
+        let rewritten = rewrites.iter().find_map(|(remote, local)| {
+            let rest = value.strip_prefix(remote)?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{local}{rest}"))
+        });
+        rewritten.unwrap_or_else(|| value.clone())
+    };
+    environment.iter().map(|(name, value)| (name.clone(), local(value))).collect()
+}
+
+fn host_environment(function: &Function, keyring: &Keyring, addresses: &Addresses) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([
+        ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), addresses.dynamodb.clone()),
+        ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), addresses.lambda.clone()),
+    ]);
+    if let Some(Credentials { access_key_id, secret_access_key, session_token }) =
+        keyring.functions.get(&function.name)
+    {
+        variables.insert("AWS_ACCESS_KEY_ID".to_owned(), access_key_id.clone());
+        variables.insert("AWS_SECRET_ACCESS_KEY".to_owned(), secret_access_key.clone());
+        variables.insert("AWS_SESSION_TOKEN".to_owned(), session_token.clone().unwrap_or_default());
+    }
+    if let Some(file) = &addresses.ca_file {
+        let file = file.to_string_lossy();
+        variables.extend(CA_VARIABLES.map(|name| (name.to_owned(), file.clone().into_owned())));
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_rewrite(value: &str, expected: &str) {
+        let rewrites =
+            [("https://a1.execute-api.us-east-1.amazonaws.com".to_owned(), "http://127.0.0.1:3001".to_owned())];
+        let environment = BTreeMap::from([("V".to_owned(), value.to_owned())]);
+        assert_eq!(rewrite(&environment, &rewrites)["V"], expected);
+    }
+
+    #[test]
+    fn addresses_of_the_stacks_own_apis_become_local() {
+        check_rewrite("https://a1.execute-api.us-east-1.amazonaws.com/dev", "http://127.0.0.1:3001/dev");
+        check_rewrite("https://a1.execute-api.us-east-1.amazonaws.com", "http://127.0.0.1:3001");
+    }
+
+    #[test]
+    fn everything_else_stays() {
+        for other in [
+            "https://b2.execute-api.us-east-1.amazonaws.com/dev",
+            "https://a1.execute-api.us-east-1.amazonaws.com.example.org/dev",
+            "see https://a1.execute-api.us-east-1.amazonaws.com/dev",
+            "",
+        ] {
+            check_rewrite(other, other);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `dunlin up`: joins the parts into one running stack, and takes it down again.
+
+mod apis;
+mod banner;
+mod credentials;
+pub(crate) mod data;
+mod functions;
+mod listen;
+mod ready;
+mod rules;
+mod tables;
+mod tls;
+
+use std::{path::Path, time::Instant};
+
+use dunlin_stack::{Parameters, Stack, TemplateError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{credentials::Keyring, ready::ReadyFile};
+use crate::{cli::UpArgs, failure::Failure};
+
+/// Runs the stack until a signal ends it.
+pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut signals = Signals::listen()?;
+    let stack = load(&args)?;
+    if let Some(dir) = &args.data {
+        data::make_dir(dir)?;
+    }
+    let keyring = Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
+    let tls = tls::prepare(&stack.region)?;
+
+    // Every port is taken before anything starts, so that a taken one leaves nothing behind.
+    let apis = apis::listen(&stack, args.host, args.port)?;
+    let lambda = listen::listen(args.host, args.lambda_port, "--lambda-port")?;
+    let dynamodb = listen::listen(args.host, args.dynamodb_port, "--dynamodb-port")?;
+
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let addresses = functions::Addresses {
+        dynamodb: format!("http://{}", dynamodb.address),
+        lambda: format!("http://{}", lambda.address),
+        ca_file: tls.ca_file.clone(),
+        rewrites: apis.rewrites(&stack),
+    };
+    tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
+    let host = functions::start(&stack, &keyring, &addresses)?;
+    functions::serve(&host, lambda, &tasks, stop.clone());
+    let rules = rules::start(&stack, host.clone(), args.host, args.mqtt_port).await?;
+    let ready_apis = apis.ready();
+    // The gateway stops first: what `$disconnect` functions need is still there while it does.
+    let gateway_stop = CancellationToken::new();
+    let gateway_tasks = TaskTracker::new();
+    apis::serve(&stack, &keyring, tls.config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
+
+    let ready = ready::Ready {
+        version: 1,
+        pid: std::process::id(),
+        region: &stack.region,
+        account_id: &stack.account_id,
+        access_key_id: &keyring.operator.access_key_id,
+        secret_access_key: &keyring.operator.secret_access_key,
+        ca_file: tls.ca_file,
+        mqtt: rules.local_addr().to_string(),
+        dynamodb: addresses.dynamodb,
+        lambda: addresses.lambda,
+        control_token: &keyring.control_token,
+        apis: ready_apis,
+    };
+    let ready_file = args.ready_file.map(|file| ReadyFile::write(file, &ready)).transpose()?;
+    banner::print(&stack, &ready, started.elapsed());
+
+    signals.next().await;
+    tracing::info!("stopping; a second signal stops at once");
+    let stop_all = async {
+        gateway_stop.cancel();
+        gateway_tasks.close();
+        gateway_tasks.wait().await;
+        rules.shutdown().await;
+        host.shutdown().await;
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    };
+    tokio::select! {
+        () = stop_all => {}
+        () = signals.next() => {}
+    }
+    drop(ready_file);
+    Ok(())
+}
+
+/// The template as a stack: with its notes logged, and every function's code in place.
+fn load(args: &UpArgs) -> Result<Stack, Failure> {
+    let parameters = Parameters {
+        values: args.parameters.iter().cloned().collect(),
+        region: args.region.clone(),
+        ..Parameters::default()
+    };
+    let stack = Stack::load(&args.template, &parameters).map_err(|error| match error {
+        TemplateError::Read { .. } => Failure::no_input(format!("{error}; name the template with --template")),
+        _ => Failure::data(error.to_string()),
+    })?;
+    for note in &stack.notes {
+        tracing::warn!("{}: {note}", args.template.display());
+    }
+    if stack.apis.is_empty() {
+        let template = args.template.display();
+        return Err(Failure::data(format!("{template} describes no WebSocket API: add an AWS::ApiGatewayV2::Api")));
+    }
+    for function in &stack.functions {
+        check_code(&function.name, &function.code)?;
+    }
+    Ok(stack)
+}
+
+/// A folder with a `bootstrap`, or an archive: whether it can be started shows at the first cold start.
+fn check_code(function: &str, code: &Path) -> Result<(), Failure> {
+    let missing = if code.is_dir() { code.join("bootstrap") } else { code.to_owned() };
+    if missing.is_file() {
+        return Ok(());
+    }
+    Err(Failure::no_input(format!(
+        "{} is missing, the code of function {function}: build it there first (`cargo xtask build` does for the apps of this \
+         repository)",
+        missing.display()
+    )))
+}
+
+/// The signals that end the stack.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")));
+        Ok(Signals {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The stack's tables on an embedded DynamoDB.
+
+use std::{path::Path, time::Duration};
+
+use dunlin_stack::{Stack, Table};
+use dynoxide::Database;
+use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::listen::Listening;
+use crate::failure::Failure;
+
+/// How often expired items are looked for. The service takes days; readers have to filter either way.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Opens the database (a file in `data`, else memory), makes the stack's tables, and serves it over HTTP.
+pub(super) fn serve(
+    stack: &Stack,
+    data: Option<&Path>,
+    listening: Listening,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let database = open(data)?;
+    for table in &stack.tables {
+        ensure(&database, table)?;
+    }
+    for listener in listening.listeners {
+        let server =
+            dynoxide::server::serve_with_shutdown(listener, database.clone(), stop.clone().cancelled_owned());
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            // A client's half-sent request would hold a graceful end for ever: once told to stop, it is not waited for.
+            tokio::select! {
+                done = server => if let Err(error) = done { tracing::error!("DynamoDB stopped: {error}") },
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+    tasks.spawn(expire(database, stop));
+    Ok(())
+}
+
+fn open(data: Option<&Path>) -> Result<Database, Failure> {
+    let Some(dir) = data else {
+        return Database::memory().map_err(|error| Failure::internal(format!("cannot make a database: {error}")));
+    };
+    let file = dir.join("dynamodb.sqlite");
+    Database::new(&file.to_string_lossy()).map_err(|error| {
+        let file = file.display();
+        Failure::data(format!("cannot open {file}: {error}; is another stack using it? Else move it away to start afresh"))
+    })
+}
+
+/// Makes the table, or checks that the one that is there has the same keys.
+fn ensure(database: &Database, table: &Table) -> Result<(), Failure> {
+    let failed = |error: dynoxide::DynoxideError| {
+        Failure::data(format!("table {}: DynamoDB refuses it: {error}", table.logical_id))
+    };
+    let there = database.get_table_metadata(&table.name).map_err(failed)?.is_some();
+    if there {
+        let describe = from_json(json!({"TableName": table.name}))?;
+        let found = to_json(&database.describe_table(describe).map_err(failed)?)?;
+        let found = &found["Table"]["KeySchema"];
+        if *found != table.create_table["KeySchema"] {
+            return Err(Failure::data(format!(
+                "table {} is kept with other keys than the template gives it: use another --data folder, or move this one away",
+                table.name
+            )));
+        }
+        return Ok(());
+    }
+    database.create_table(from_json(table.create_table.clone())?).map_err(failed)?;
+    if let Some(attribute) = &table.ttl_attribute {
+        let update = json!({
+            "TableName": table.name,
+            "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": true},
+        });
+        database.update_time_to_live(from_json(update)?).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Failure> {
+    serde_json::from_value(body).map_err(|error| Failure::data(format!("a table's description is not one: {error}")))
+}
+
+fn to_json<T: serde::Serialize>(answer: &T) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// Deletes expired items now and then: the library does not by itself.
+async fn expire(database: Database, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(items)) => tracing::debug!("{items} expired items deleted"),
+            Ok(Err(error)) => tracing::warn!("expired items could not be deleted: {error}"),
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A running stack: `dunlin up` as a child process.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A debug build starts in well under a second; a machine that is busy with other tests may take longer.
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// `dunlin` bounds every step of its own end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A program of the workspace, built with these tests by `cargo xtask test`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_probe")).with_file_name(name);
+    assert!(path.is_file(), "{} is missing: run `cargo xtask test`, which builds it", path.display());
+    path
+}
+
+/// The template of the notify app, whose function `cargo xtask test` puts in place.
+pub(crate) fn notify_template() -> PathBuf {
+    let bootstrap = root().join("infra/.build/notify/bootstrap");
+    assert!(bootstrap.is_file(), "{} is missing: run `cargo xtask build`", bootstrap.display());
+    root().join("infra/template.yaml")
+}
+
+/// One `dunlin up`; stopped when it goes out of scope.
+pub(crate) struct Stack {
+    child: Child,
+    /// The ready file's contents.
+    pub(crate) ready: Value,
+    ready_file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Stack {
+    /// The notify app on free ports.
+    pub(crate) fn notify() -> Self {
+        Self::up(&notify_template(), &[])
+    }
+
+    /// Starts the stack of `template` on free ports, with further `options`, and waits until it says that it is ready.
+    pub(crate) fn up(template: &Path, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ready_file = folder.path().join("ready.json");
+        let mut child = up_command(template)
+            .args(["--port", "0", "--lambda-port", "0", "--dynamodb-port", "0", "--mqtt-port", "0"])
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        await_ready(&mut child);
+        let ready = serde_json::from_str(&std::fs::read_to_string(&ready_file).unwrap()).unwrap();
+        Stack { child, ready, ready_file, _folder: folder }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.ready[key].as_str().unwrap()
+    }
+
+    /// An address of the first API, such as `ws` or `management`.
+    pub(crate) fn api(&self, key: &str) -> &str {
+        self.ready["apis"][0][key].as_str().unwrap()
+    }
+
+    pub(crate) fn ready_file(&self) -> &Path {
+        &self.ready_file
+    }
+
+    /// The processes that the stack started and that are running.
+    pub(crate) fn functions(&self) -> Vec<i32> {
+        children(self.child.id())
+    }
+
+    /// Ends the stack as Ctrl-C does.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        await_exit(&mut self.child)
+    }
+
+    /// Ends the stack as the kernel does when memory runs out.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            drop(kill_process(Pid::from_child(&self.child), Signal::TERM));
+            await_exit(&mut self.child);
+        }
+    }
+}
+
+/// `dunlin up` for a template, its log kept out of the test's output unless it fails.
+pub(crate) fn up_command(template: &Path) -> Command {
+    let mut command = Command::new(program("dunlin"));
+    command.arg("up").arg("--template").arg(template).stdin(Stdio::null());
+    command
+}
+
+/// Reads the banner up to the line that says `ready`.
+pub(crate) fn await_ready(child: &mut Child) -> BufReader<ChildStdout> {
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let deadline = Instant::now() + READY_TIMEOUT;
+    let mut seen = String::new();
+    while Instant::now() < deadline {
+        let mut line = String::new();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "dunlin ended before it was ready: {seen}");
+        if line.starts_with("ready ") {
+            return out;
+        }
+        seen += &line;
+    }
+    panic!("dunlin was not ready within {READY_TIMEOUT:?}: {seen}");
+}
+
+/// Waits for the process through its pidfd, and kills it if it takes too long.
+pub(crate) fn await_exit(child: &mut Child) -> ExitStatus {
+    if !exits_within(Pid::from_child(child), STOP_TIMEOUT) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("dunlin did not end within {STOP_TIMEOUT:?}");
+    }
+    child.wait().unwrap()
+}
+
+/// Whether a process (child or not) ends in time.
+pub(crate) fn exits_within(pid: Pid, limit: Duration) -> bool {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{PidfdFlags, pidfd_open},
+    };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).unwrap(), tv_nsec: 0 };
+    poll(&mut fds, Some(&limit)).unwrap() > 0
+}
+
+/// The processes whose parent is `pid`.
+pub(crate) fn children(pid: u32) -> Vec<i32> {
+    let stat_of = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let child: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let mut stat = String::new();
+        std::fs::File::open(entry.path().join("stat")).ok()?.read_to_string(&mut stat).ok()?;
+        // The command's name is in parentheses and may contain anything; state and parent follow it.
+        let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = rest.next()?;
+        let parent: u32 = rest.next()?.parse().ok()?;
+        (parent == pid && state != "Z").then_some(child)
+    };
+    std::fs::read_dir("/proc").unwrap().filter_map(stat_of).collect()
+}

@@ -1,0 +1,76 @@
+//! Running programs: printed first, checked after.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace's folder")
+}
+
+/// The cargo that runs this task.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The packages of the workspace and its target folder, as cargo describes them.
+pub(crate) fn metadata() -> Result<&'static Value> {
+    static METADATA: OnceLock<Value> = OnceLock::new();
+    if let Some(metadata) = METADATA.get() {
+        return Ok(metadata);
+    }
+    let output = cargo()
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed; if a manifest changed, let `cargo check` bring Cargo.lock up to date");
+    }
+    let metadata = serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
+    Ok(METADATA.get_or_init(|| metadata))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    Ok(metadata()?["target_directory"].as_str().context("cargo metadata names no target folder")?.into())
+}
+
+/// Where the reports of this project go: `dunlin/` in the target folder.
+pub(crate) fn report_dir() -> Result<PathBuf> {
+    let dir = target_dir()?.join("dunlin");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Prints `command`, runs it, and fails if it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("cannot run {line}"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    eprintln!("  done in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A command as one would type it.
+pub(crate) fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    let args = command.get_args().map(|arg| {
+        let arg = arg.to_string_lossy();
+        if arg.contains([' ', '*']) { format!("'{arg}'") } else { arg.into_owned() }
+    });
+    std::iter::once(program.into_owned()).chain(args).collect::<Vec<_>>().join(" ")
+}
