@@ -9,16 +9,16 @@
 //!
 //! ```
 //! use dunlin_connection_store::{Connection, ConnectionStore, HeadCommit, MemoryStore, Timestamp, Topic};
+//! use dunlin_events::ConnectionId;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
 //! let now = Timestamp::from_epoch_ms(1_760_000_000_000);
-//! let id = "L0SM9cOFvHcCIhw=".parse()?;
+//! let id: ConnectionId = "L0SM9cOFvHcCIhw=".parse()?;
 //! let device: Topic = "dev-1".parse()?;
 //!
 //! // A subscriber writes its rows, then reads the heads ...
-//! store.add(&Connection::new(id, now)).await?;
-//! # let id = "L0SM9cOFvHcCIhw=".parse()?;
+//! store.add(&Connection::new(id.clone(), now)).await?;
 //! store.replace_topics(&id, std::slice::from_ref(&device), now).await?;
 //! assert_eq!(store.heads(std::slice::from_ref(&device)).await?, [None]);
 //!
@@ -40,6 +40,8 @@ mod memory;
 mod model;
 mod shard;
 mod store;
+#[cfg(any(test, feature = "testsuite"))]
+pub mod testsuite;
 mod timestamp;
 mod topic;
 

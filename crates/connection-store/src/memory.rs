@@ -219,6 +219,9 @@ impl State {
             replacement.topics.push(topic.clone());
             places.push(TopicShard { topic: topic.clone(), shard });
         }
+        if replacement.added.is_empty() && dropped.is_empty() {
+            return Ok(replacement);
+        }
         let old = std::mem::replace(&mut connection.topics, places.clone());
         connection.list_version += 1;
         for place in places {
@@ -245,5 +248,31 @@ impl State {
         if rows.is_empty() {
             self.rows.remove(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::conformance_tests!(async { MemoryStore::new() });
+
+    #[tokio::test]
+    async fn sweeping_frees_what_has_expired_and_nothing_else() {
+        let store = MemoryStore::new();
+        let start = Timestamp::from_epoch_ms(1_760_000_000_000);
+        let later = start + std::time::Duration::from_secs(3600);
+        let topic: Topic = "t".parse().unwrap();
+        for (id, at) in [("early", start), ("late", later)] {
+            let connection = Connection::new(id.parse().unwrap(), at);
+            store.add(&connection).await.unwrap();
+            store.replace_topics(&connection.id, std::slice::from_ref(&topic), at).await.unwrap();
+        }
+        let expiry = Connection::new("early".parse().unwrap(), start).expires_at;
+        assert_eq!(store.sweep(start), 0);
+        assert_eq!(store.sweep(expiry), 1);
+        let state = store.lock();
+        assert_eq!(state.connections.len(), 1);
+        assert_eq!(state.rows.values().map(BTreeMap::len).sum::<usize>(), 1);
     }
 }

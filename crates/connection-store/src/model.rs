@@ -24,7 +24,7 @@ pub struct Connection {
     pub expires_at: Timestamp,
     /// The topics followed, each with the shard its row is in, in the order in which they were named.
     pub topics: Vec<TopicShard>,
-    /// Counts the replacements of `topics`; 0 until the first one.
+    /// Counts the replacements that changed `topics`; 0 until the first one.
     pub list_version: u64,
 }
 

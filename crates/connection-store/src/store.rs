@@ -48,7 +48,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
     ///
     /// Calls for one connection may run at once: they take effect one after the other in some order, each
     /// `Replacement` is relative to the one before it, and once all have returned the rows are those of the last.
-    /// A topic that stays in the list keeps its row throughout.
+    /// A topic that stays in the list keeps its row throughout. A list that names the same topics changes nothing.
     ///
     /// # Errors
     /// `UnknownConnection` if there is no such live connection, or it is removed meanwhile; `InvalidArgument` for more
@@ -61,7 +61,8 @@ pub trait ConnectionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Replacement, StoreError>> + Send;
 
-    /// Removes a connection and its subscriptions, and says whether there was one. Removing one that is absent succeeds.
+    /// Removes a connection and its subscriptions, and says whether it was there (expired or
+    /// not). Removing one that is absent succeeds.
     ///
     /// After an error the connection may be gone while some of its subscriptions remain; they expire with it or are pruned.
     fn remove(&self, id: &ConnectionId) -> impl Future<Output = Result<bool, StoreError>> + Send;

@@ -17,8 +17,9 @@
 //! let connected_at = Timestamp::from_epoch_ms(1_760_000_000_000);
 //! let now = connected_at + Duration::from_secs(60);
 //! let store = MemoryStore::new();
-//! store.add(&Connection::new("L0SM9cOFvHcCIhw=".parse()?, connected_at)).await?;
-//! store.replace_topics(&"L0SM9cOFvHcCIhw=".parse()?, &["dev-1".parse()?], now).await?;
+//! let connection = Connection::new("L0SM9cOFvHcCIhw=".parse()?, connected_at);
+//! store.add(&connection).await?;
+//! store.replace_topics(&connection.id, &["dev-1".parse()?], now).await?;
 //!
 //! let fanout = Fanout::new(store, FakeManagement::new(), FanoutConfig::default());
 //! let report = fanout

@@ -1,0 +1,136 @@
+//! From the variables of a function to an SDK client.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region, StalledStreamProtectionConfig};
+
+/// Longest wait for a TCP connection to the table's endpoint.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// Longest wait for the answer to one attempt. Answers take milliseconds; whoever waits longer does better to ask again.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_000);
+
+/// Longest wait for a request with all its attempts, well inside the 29 s that a route has (fact G1).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(8_000);
+
+/// Attempts that the SDK makes for one request when the table throttles it or does not answer.
+pub const REQUEST_ATTEMPTS_MAX: u32 = 4;
+
+/// Why no client can be made from the environment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A variable that every function has is not set.
+    #[error("{name} is not set; the table's client needs it, and a function's environment has it")]
+    Missing {
+        /// The variable, or the two that would do.
+        name: &'static str,
+    },
+    /// The endpoint is reached over TLS, and this build has none.
+    #[error(
+        "the table's endpoint {endpoint} needs TLS, which this build leaves out; \
+         set AWS_ENDPOINT_URL_DYNAMODB to an http:// address"
+    )]
+    NeedsTls {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// The endpoint is not a URL of the known form.
+    #[error("AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL is {endpoint:?}, which is not an http:// address")]
+    Endpoint {
+        /// The endpoint.
+        endpoint: String,
+    },
+}
+
+/// A client from `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+/// `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL_DYNAMODB` (or `AWS_ENDPOINT_URL`); an empty variable counts as unset.
+pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, ConfigError> {
+    let get = |name| lookup(name).filter(|value| !value.is_empty());
+    let need = |name| get(name).ok_or(ConfigError::Missing { name });
+    let region = get("AWS_REGION")
+        .or_else(|| get("AWS_DEFAULT_REGION"))
+        .ok_or(ConfigError::Missing { name: "AWS_REGION" })?;
+    let credentials = Credentials::new(
+        need("AWS_ACCESS_KEY_ID")?,
+        need("AWS_SECRET_ACCESS_KEY")?,
+        get("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB")
+        .or_else(|| get("AWS_ENDPOINT_URL"))
+        .unwrap_or_else(|| format!("https://dynamodb.{region}.amazonaws.com"));
+    if endpoint.starts_with("https://") {
+        return Err(ConfigError::NeedsTls { endpoint });
+    }
+    if !endpoint.starts_with("http://") {
+        return Err(ConfigError::Endpoint { endpoint });
+    }
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(credentials)
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .retry_config(RetryConfig::standard().with_max_attempts(REQUEST_ATTEMPTS_MAX))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(REQUEST_TIMEOUT)
+                .build(),
+        )
+        // Answers are small and have a time limit of their own; watching their rate costs CPU per call.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build();
+    Ok(Client::from_conf(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &[(&str, &str)] = &[
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:8000"),
+    ];
+
+    #[track_caller]
+    fn check(change: &[(&str, &str)], expected: Result<(), ConfigError>) {
+        let lookup = |name: &str| {
+            let of = |vars: &[(&str, &str)]| {
+                vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            };
+            of(change).or_else(|| of(FULL))
+        };
+        assert_eq!(client(lookup).map(drop), expected);
+    }
+
+    #[test]
+    fn says_what_is_missing_and_what_does_not_fit() {
+        check(&[], Ok(()));
+        check(&[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "eu-west-1")], Ok(()));
+        check(&[("AWS_REGION", "")], Err(ConfigError::Missing { name: "AWS_REGION" }));
+        check(&[("AWS_ACCESS_KEY_ID", "")], Err(ConfigError::Missing { name: "AWS_ACCESS_KEY_ID" }));
+        check(&[("AWS_SECRET_ACCESS_KEY", "")], Err(ConfigError::Missing { name: "AWS_SECRET_ACCESS_KEY" }));
+        check(
+            &[("AWS_ENDPOINT_URL", "")],
+            Err(ConfigError::NeedsTls { endpoint: "https://dynamodb.eu-west-1.amazonaws.com".into() }),
+        );
+        check(
+            &[("AWS_ENDPOINT_URL_DYNAMODB", "https://localhost:8000")],
+            Err(ConfigError::NeedsTls { endpoint: "https://localhost:8000".into() }),
+        );
+        check(
+            &[("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")],
+            Err(ConfigError::Endpoint { endpoint: "localhost:8000".into() }),
+        );
+    }
+}
