@@ -104,19 +104,21 @@ impl HandlerError {
             .expect("strings under string keys are JSON")
     }
 
-    /// Writes the one log line of this failure: ours as an error with its causes, the client's as information.
-    pub(crate) fn log(&self, route_key: &str) {
-        let (code, status, message) = (self.code(), self.status, self.message());
-        match &self.source {
-            Some(source) if self.is_ours() => {
-                tracing::error!(route_key, code, status, cause = %Causes(source.as_ref()), "handler failed");
-            }
-            Some(source) => {
-                tracing::info!(route_key, code, status, message, cause = %Causes(source.as_ref()), "request refused");
-            }
-            None if self.is_ours() => tracing::error!(route_key, code, status, message, "handler failed"),
-            None => tracing::info!(route_key, code, status, "request refused"),
+    /// Writes the one log line of this failure: ours as an error with its causes; of the client's, which may quote what it
+    /// sent, the code alone.
+    pub(crate) fn log(&self) {
+        let (code, status) = (self.code(), self.status);
+        let cause = self.source.as_deref().map(|source| Causes(source).to_string());
+        if self.is_ours() {
+            tracing::error!(code, status, reason = self.message(), cause, "handler failed");
+        } else {
+            tracing::info!(code, status, cause, "request refused");
         }
+    }
+
+    /// Writes the one log line of a refusal that no client reads.
+    pub(crate) fn log_for_nobody(&self) {
+        tracing::warn!(code = self.code(), reason = self.message(), "event refused");
     }
 }
 

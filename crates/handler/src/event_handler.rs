@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tower::Service;
+use tracing::Span;
 
 use crate::{
     Answer, FunctionError, Handler, HandlerError, RawEvent, Reply, Request,
@@ -78,6 +79,9 @@ impl Service<RawEvent> for EventHandler<()> {
     }
 
     fn call(&mut self, raw: RawEvent) -> Self::Future {
+        if let Some(id) = raw.invocation_id_ref() {
+            Span::current().record("request_id", id);
+        }
         match invocation::start(&self.start, &Request::plain(&raw), &()) {
             Ok(running) => Box::pin(async move { finish(invocation::finish(running).await, &raw) }),
             Err(error) => ready(finish(Err(error), &raw)).boxed(),
@@ -88,11 +92,11 @@ impl Service<RawEvent> for EventHandler<()> {
 fn finish(result: Result<Reply, HandlerError>, raw: &RawEvent) -> Result<Answer, FunctionError> {
     result.map(Reply::into_plain).or_else(|error| {
         if error.is_ours() {
-            error.log("event");
+            error.log();
             return Err(FunctionError::new(&error));
         }
         // There is no client to read it.
-        tracing::warn!(code = error.code(), message = error.message(), "event refused");
+        error.log_for_nobody();
         Ok(Reply::json_text(error.to_frame(raw.invocation_id_ref())).into_plain())
     })
 }

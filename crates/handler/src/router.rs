@@ -154,37 +154,42 @@ impl Router<()> {
             _ => self.routes.get(RouteKey::DEFAULT),
         });
 
+        // Before `$connect` has succeeded, and after the end, nobody can be posted to (facts C8, X1).
+        let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
         let span = Span::current();
         span.record("connection_id", connection.as_str()).record("route_key", route_key);
+        if let Some(request_id) = context.request_id.as_deref() {
+            span.record("request_id", request_id);
+        }
         let exchange = Exchange {
             connection,
-            route_key: route_key.into(),
             request_id: context.request_id.as_deref().map(Into::into),
-            one_way: route.is_some_and(|route| route.one_way),
+            posts: !handshake_or_end && route.is_some_and(|route| route.one_way),
             channel: self.channel.clone(),
         };
         let request = Request::websocket(raw, event);
         let running = match route {
             Some(route) => invocation::start(&route.start, &request, &()),
-            None => self.fallback(&exchange.route_key, &request),
+            None if handshake_or_end => Ok(ready(Ok(Reply::empty())).boxed()),
+            None => Err(self.no_route(&request)),
         };
         Ok((exchange, running))
     }
 
-    /// What happens to an event that no route takes.
-    fn fallback(&self, route_key: &str, request: &Request<'_>) -> Result<HandlerFuture, HandlerError> {
-        if matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT) {
-            return Ok(ready(Ok(Reply::empty())).boxed());
-        }
-        let body = request.body()?;
+    /// Why a message that no route takes is refused.
+    fn no_route(&self, request: &Request<'_>) -> HandlerError {
+        let body = match request.body() {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body) {
-            return Err(HandlerError::invalid_body(format!("the message is not JSON: {error}")));
+            return HandlerError::invalid_body(format!("the message is not JSON: {error}"));
         }
         let known: Vec<_> = self.route_keys().into_iter().filter(|key| !key.starts_with('$')).collect();
-        Err(HandlerError::unknown_action(match known.as_slice() {
+        HandlerError::unknown_action(match known.as_slice() {
             [] => "no route takes this message".to_owned(),
             known => format!("no route takes this message; there are {}", known.join(", ")),
-        }))
+        })
     }
 }
 
@@ -201,20 +206,18 @@ fn route_key<'e>(event: &'e WebSocketEvent<'_>) -> &'e str {
 /// What is left of an event once its handler runs: how to reach the client.
 struct Exchange {
     connection: ConnectionId,
-    route_key: Box<str>,
     request_id: Option<Box<str>>,
-    one_way: bool,
+    posts: bool,
     channel: Option<Arc<dyn ReplyChannel>>,
 }
 
 impl Exchange {
     async fn finish(self, result: Result<Reply, HandlerError>) -> Answer {
         let mut reply = result.unwrap_or_else(|error| {
-            error.log(&self.route_key);
+            error.log();
             Reply::json_text(error.to_frame(self.request_id.as_deref())).status(error.status_code())
         });
-        if self.one_way
-            && self.is_open()
+        if self.posts
             && let Some(message) = reply.take_body()
         {
             self.post(message).await;
@@ -222,27 +225,19 @@ impl Exchange {
         reply.into_proxy_result()
     }
 
-    /// Whether the connection can be posted to: not before `$connect` succeeded, not after it is gone.
-    fn is_open(&self) -> bool {
-        !matches!(&*self.route_key, RouteKey::CONNECT | RouteKey::DISCONNECT)
-    }
-
     async fn post(&self, message: String) {
         let Some(channel) = &self.channel else {
-            tracing::warn!(
-                route_key = &*self.route_key,
-                "reply dropped: the route is one-way and the router has no reply channel"
-            );
+            tracing::warn!("reply dropped: the route is one-way and the router has no reply channel");
             return;
         };
         if let Err(error) = channel.post(&self.connection, message.into()).await {
-            tracing::warn!(route_key = &*self.route_key, error, "reply not delivered");
+            tracing::warn!(error, "reply not delivered");
         }
     }
 }
 
 /// Answers what is not about a connection: with a status, and nothing else happens.
 fn refuse(error: &HandlerError, request_id: Option<&str>) -> Answer {
-    tracing::warn!(code = error.code(), message = error.message(), "event refused");
+    error.log_for_nobody();
     Reply::json_text(error.to_frame(request_id)).status(error.status_code()).into_proxy_result()
 }

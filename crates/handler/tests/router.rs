@@ -1,5 +1,5 @@
 //! A router as a function uses it: events in, proxy results and posts out.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     sync::{
@@ -191,6 +191,7 @@ async fn arguments_come_in_any_order() {
         #[serde(rename = "principalId")]
         id: String,
     }
+    #[expect(clippy::too_many_arguments, reason = "all of them, in one go")]
     async fn all(
         Json(json): Json<Value>,
         Text(text): Text,
