@@ -22,9 +22,17 @@
 
 mod arn;
 mod error;
+mod graph;
+mod intrinsics;
 mod load;
 mod model;
+mod node;
+mod notes;
 mod parameters;
+mod resources;
+mod scope;
+mod section;
+mod template;
 
 pub use arn::{ACCOUNT_ID, PARTITION, REGION_DEFAULT, STACK_NAME_DEFAULT, URL_SUFFIX, api_id};
 pub use error::TemplateError;
