@@ -20,7 +20,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.no_lint {
         tidy::run()?;
         check(cargo().args(["fmt", "--all", "--check"]))?;
-        check(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+        check(cargo().args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))?;
     }
     // The end-to-end tests start the real programs, so these are built first; `--all-targets` here and below, since
     // it decides with which features a dependency is built, and two sets would build the world twice.
@@ -29,4 +37,3 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     check(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
     check(cargo().args(["test", "--locked", "--workspace", "--doc"]))
 }
-

@@ -11,7 +11,9 @@ use crate::{
 
 /// What `up` takes.
 #[derive(clap::Args)]
-#[command(after_help = "Everything after `up` goes to `dunlin up`; see `cargo run -p dunlin-local -- up --help`.")]
+#[command(
+    after_help = "Everything after `up` goes to `dunlin up`; see `cargo run -p dunlin-local -- up --help`."
+)]
 pub(crate) struct Args {
     /// Options of `dunlin up`, such as `--port 4001` or `--data DIR`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

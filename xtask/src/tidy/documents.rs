@@ -10,7 +10,8 @@ use crate::command::{metadata, root};
 const PROMISED: [&str; 3] = ["cargo xtask bench", "cargo xtask test", "cargo xtask up"];
 
 pub(super) fn check() -> Result<Vec<String>> {
-    let read = |name: &str| fs::read_to_string(root().join(name)).with_context(|| format!("cannot read {name}"));
+    let read =
+        |name: &str| fs::read_to_string(root().join(name)).with_context(|| format!("cannot read {name}"));
     let (readme, architecture) = (read("README.md")?, read("ARCHITECTURE.md")?);
     let mut faults: Vec<String> = PROMISED
         .iter()

@@ -8,7 +8,8 @@ use crate::command::root;
 
 /// Every `Handler` of the template is a role that the program knows, by its name in quotes.
 pub(super) fn check() -> Result<Vec<String>> {
-    let template = fs::read_to_string(root().join("infra/template.yaml")).context("cannot read infra/template.yaml")?;
+    let template =
+        fs::read_to_string(root().join("infra/template.yaml")).context("cannot read infra/template.yaml")?;
     let program = read_sources("crates/notify/src")?;
     Ok(values(&template, "Handler:")
         .filter(|role| !program.contains(&format!("\"{role}\"")))
