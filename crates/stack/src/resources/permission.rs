@@ -1,4 +1,4 @@
-use super::{function_named, no_function, properties};
+use super::{function_named, properties};
 use crate::{Function, Permission, arn, error::Outcome, scope::Scope, section::At, template::Resource};
 
 /// An `AWS::Lambda::Permission`; none if it grants nothing that the local stack does.
@@ -9,8 +9,9 @@ pub(super) fn plain(
 ) -> Outcome<Option<Permission>> {
     let section = properties(scope, resource);
     let At { value: named, line } = section.required_text("FunctionName")?;
-    let function = function_named(functions, &named)
-        .ok_or_else(|| no_function(line, &format!("FunctionName of {}", resource.logical_id), &named))?;
+    let function = function_named(functions, &named).ok_or_else(|| {
+        section.wrong(line, "FunctionName", &format!("is {named}, which is not a function of this template"))
+    })?;
     let action = section.required_text("Action")?;
     let principal = section.required_text("Principal")?.value;
     let source_arn = section.text("SourceArn")?.map(|arn| arn.value);
