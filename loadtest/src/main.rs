@@ -1,2 +1,89 @@
-//! Placeholder.
-fn main() {}
+//! The load test's program: arguments in, a summary on standard error, a JSON report in a file, an exit code.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, RunArgs};
+use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, run, summary};
+use serde::Serialize;
+use tokio::runtime::{Builder, Runtime};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nothing can be said if even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(if wanted { exit::OK } else { exit::USAGE });
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| "error".into()),
+        )
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    let result = match &cli.command {
+        None => swarm(&cli.run),
+        Some(Command::Echo(args)) => measure_echo(args),
+        Some(Command::EchoServer) => {
+            one_thread().and_then(|runtime| runtime.block_on(echo_server::serve())).map(|()| exit::OK)
+        }
+        Some(Command::Idle(args)) => measure_idle(args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("dunlin-load: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn swarm(args: &RunArgs) -> Result<u8, LoadError> {
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
+    let report = runtime.block_on(async { run::run(args.resolve().await?).await })?;
+    eprintln!("{}", summary::run(&report));
+    write(args.json.as_deref(), &report)?;
+    Ok(match (report.passed, report.valid) {
+        (false, _) => exit::FAILED,
+        (true, false) => exit::INVALID,
+        (true, true) => exit::OK,
+    })
+}
+
+fn measure_echo(args: &EchoArgs) -> Result<u8, LoadError> {
+    // One thread: a second one would add the wake-ups between them to each round trip.
+    let report = one_thread()?.block_on(async { echo::run(&args.resolve().await?).await })?;
+    eprintln!("{}", summary::echo(&report));
+    write(args.json.as_deref(), &report)?;
+    Ok(exit::OK)
+}
+
+fn measure_idle(args: &IdleArgs) -> Result<u8, LoadError> {
+    let report = one_thread()?.block_on(async { idle::run(&args.resolve().await?).await })?;
+    eprintln!("{}", summary::idle(&report));
+    write(args.json.as_deref(), &report)?;
+    Ok(exit::OK)
+}
+
+fn one_thread() -> Result<Runtime, LoadError> {
+    Builder::new_current_thread().enable_all().build().map_err(no_runtime)
+}
+
+fn no_runtime(error: io::Error) -> LoadError {
+    LoadError::Internal(format!("cannot start the runtime: {error}"))
+}
+
+fn write(path: Option<&Path>, report: &impl Serialize) -> Result<(), LoadError> {
+    let Some(path) = path else { return Ok(()) };
+    let failed = |reason: String| LoadError::Output(format!("cannot write {}: {reason}", path.display()));
+    let mut text = serde_json::to_string_pretty(report).map_err(|error| failed(error.to_string()))?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+}

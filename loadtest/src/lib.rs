@@ -1,0 +1,50 @@
+//! The load test: a swarm of WebSocket clients on goose, device updates over MQTT on a fixed schedule, and the time
+//! from the *intended* moment of an update to its push on each client's socket.
+//!
+//! It knows addresses and the app's messages. It must not know who answers, Dunlin's local stack, another emulator or
+//! AWS, and depends on none of the project's crates but `dunlin-events`.
+//!
+//! What keeps the numbers honest:
+//!
+//! - The schedule is open: it is made before the run, and neither a slow push nor a slow broker moves it. A stall of
+//!   the stack shows in every update that it delayed.
+//! - Publisher and readers share one monotonic clock; the publisher measures its own lateness, and a run whose lateness
+//!   is more than a tenth of the median push says that it is invalid.
+//! - Each follower keeps a bit for each version of each of its devices, so that reach, duplicates, gaps and losses are
+//!   exact counts.
+//!
+//! ```no_run
+//! use dunlin_loadtest::run::{RunConfig, run};
+//!
+//! # async fn example(config: RunConfig) -> Result<(), dunlin_loadtest::LoadError> {
+//! let report = run(config).await?;
+//! println!("{} of {} pushes, median {:?} µs", report.reach.received, report.reach.expected, report.push.p50_us);
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod assess;
+pub mod cli;
+mod clock;
+pub mod echo;
+pub mod echo_server;
+mod error;
+pub mod histogram;
+pub mod idle;
+pub mod plan;
+mod process;
+mod progress;
+mod publisher;
+mod reader;
+mod recorder;
+pub mod report;
+pub mod run;
+mod socket;
+pub mod summary;
+mod swarm;
+pub mod target;
+mod user;
+mod wire;
+
+pub use error::{LoadError, exit};
