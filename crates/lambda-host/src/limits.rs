@@ -1,0 +1,109 @@
+//! This crate's own bounds. The service's are in `dunlin_events::limits`.
+
+use std::time::Duration;
+
+/// Execution environments of one function that live at the same time. The service allows an account a thousand; a
+/// developer's machine does better with a queue than with hundreds of processes.
+pub const ENVIRONMENTS_PER_FUNCTION_MAX: usize = 32;
+
+/// Environments of one function that are starting at the same time: a burst of events finds warm
+/// environments sooner when few processes compete for the processor.
+pub const ENVIRONMENTS_STARTING_MAX: usize = 4;
+
+/// Invocations of one function that wait for an environment; one more is told 429.
+pub const INVOCATIONS_QUEUED_MAX: usize = 10_000;
+
+/// How long an invocation waits for an environment before it is told 429. No caller of the service waits
+/// longer: it is just above API Gateway's integration timeout.
+pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a process that has just answered may take to ask for its next event before it counts as busy and another one
+/// is started in its place. A loop asks again within a fraction of a millisecond.
+pub const SETTLE_WAIT_MAX: Duration = Duration::from_millis(20);
+
+/// From the start of a process to its first `next`. The service's initialisation phase has the same bound.
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// From SIGTERM to SIGKILL, as the service does when an extension is registered.
+pub const TERMINATE_GRACE: Duration = Duration::from_millis(500);
+
+/// How long an environment stands idle before it is ended, unless the configuration says otherwise.
+pub const ENVIRONMENT_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Connections of one process to its Runtime API. One is usual; a concurrent runtime opens one per worker.
+pub const RUNTIME_CONNECTIONS_MAX: usize = 64;
+
+/// Extensions that one process registers. The service allows ten.
+pub const EXTENSIONS_MAX: usize = 10;
+
+/// Connections to the Invoke API.
+pub const INVOKE_CONNECTIONS_MAX: usize = 1_024;
+
+/// Time to send a request head to the Invoke API, and for which a connection may stand idle between requests.
+pub const INVOKE_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time for the body of one request to the Invoke API to arrive.
+pub const INVOKE_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time that open exchanges get to end when the Invoke API stops.
+pub const INVOKE_DRAIN_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes of a body over its limit that are read and dropped, so that the sender reads the 413 instead of a reset.
+pub const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Error bodies of functions (`/error`, `/init/error`), in bytes: as large as an answer, for stack traces are long.
+pub const ERROR_BODY_BYTES_MAX: usize = dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;
+
+/// `X-Amz-Client-Context`, in bytes (N1).
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+
+/// All environment variables of a function, names and values, in bytes (N4).
+pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// The least memory of a function, in MB (N4).
+pub const FUNCTION_MEMORY_MB_MIN: u32 = 128;
+
+/// Characters of a function name.
+pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+
+/// One line of a function's output, in bytes; a longer one is split.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes read from one output pipe at a time: what a pipe holds, so that one look sees all that was written before it.
+pub const LOG_READ_BYTES_MAX: usize = 64 * 1024;
+
+/// A good capacity for the channel behind [`LogSender`](crate::LogSender), in lines.
+pub const LOG_LINES_QUEUED_MAX: usize = 1_024;
+
+/// Asynchronous invocations of a host that are accepted and not yet finished; one more is told 429.
+pub const EVENTS_ACCEPTED_MAX: usize = 10_000;
+
+/// Payload bytes of all accepted asynchronous invocations of a host.
+pub const EVENTS_ACCEPTED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Waits before the retries of a failed asynchronous invocation (N5). The service waits one and two minutes; whoever
+/// develops a function wants to see the retry.
+pub const EVENT_RETRY_DELAYS: [Duration; dunlin_events::limits::ASYNC_RETRIES_MAX as usize] =
+    [Duration::from_secs(1), Duration::from_secs(2)];
+
+/// How long an asynchronous invocation that finds no room is offered again (N5).
+pub const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Wait between two such offers.
+pub const EVENT_OFFER_DELAY: Duration = Duration::from_millis(250);
+
+/// Attempts to start a `bootstrap` that is being written at that moment ("text file busy"): the last steps of a build, or
+/// of unpacking, take milliseconds.
+pub const TEXT_BUSY_ATTEMPTS_MAX: u32 = 50;
+
+/// Wait between two such attempts.
+pub const TEXT_BUSY_DELAY: Duration = Duration::from_millis(10);
+
+/// Starts that wait for the thread that starts processes.
+pub const SPAWNS_QUEUED_MAX: usize = 256;
+
+/// Entries of a code archive.
+pub const ARCHIVE_ENTRIES_MAX: usize = 50_000;
+
+/// Unpacked bytes of a code archive: the service's 250 MB.
+pub const ARCHIVE_BYTES_MAX: u64 = 250 * 1024 * 1024;

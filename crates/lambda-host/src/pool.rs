@@ -1,0 +1,311 @@
+use std::collections::{HashMap, VecDeque};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::{ENVIRONMENTS_STARTING_MAX, INVOCATIONS_QUEUED_MAX, SETTLE_WAIT_MAX};
+
+pub(crate) type EnvironmentId = u64;
+
+/// Who is where among the environments of one function, and which invocations wait for one. It decides and does
+/// nothing: no process, no clock, no task.
+///
+/// `E` is an environment, `W` an invocation that waits.
+pub(crate) struct Pool<E, W> {
+    environments_max: usize,
+    members: HashMap<EnvironmentId, Member<E>>,
+    /// Most recently used last: that one is taken next, so that the surplus of a burst stands idle and is ended.
+    idle: Vec<EnvironmentId>,
+    queue: VecDeque<W>,
+    last_id: EnvironmentId,
+    retired: bool,
+}
+
+/// An invocation that waits.
+pub(crate) trait Waiting {
+    /// Nobody wants its answer any more.
+    fn is_abandoned(&self) -> bool;
+}
+
+struct Member<E> {
+    place: Place<E>,
+    stop: CancellationToken,
+}
+
+enum Place<E> {
+    Starting,
+    Idle(E),
+    Busy,
+    /// It has answered and not yet asked for more, since then.
+    Settling(Instant),
+}
+
+/// What an environment that asks for an event is to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next<W> {
+    Serve(W),
+    Wait,
+    End,
+}
+
+/// Where an environment is, for whoever looks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Starting,
+    Idle,
+    Busy,
+}
+
+impl<E: Clone, W: Waiting> Pool<E, W> {
+    pub(crate) fn new(environments_max: usize) -> Self {
+        Self {
+            environments_max,
+            members: HashMap::new(),
+            idle: Vec::new(),
+            queue: VecDeque::new(),
+            last_id: 0,
+            retired: false,
+        }
+    }
+
+    /// The idle environment that was used last; it counts as busy from now on.
+    pub(crate) fn take_idle(&mut self) -> Option<(EnvironmentId, E)> {
+        while let Some(id) = self.idle.pop() {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            if let Place::Idle(environment) = std::mem::replace(&mut member.place, Place::Busy) {
+                return Some((id, environment));
+            }
+        }
+        None
+    }
+
+    /// Puts an invocation at the end of the queue, or gives it back if the queue is full.
+    pub(crate) fn enqueue(&mut self, waiting: W) -> Result<(), W> {
+        if self.queue.len() >= INVOCATIONS_QUEUED_MAX {
+            self.queue.retain(|waiting| !waiting.is_abandoned());
+        }
+        if self.queue.len() >= INVOCATIONS_QUEUED_MAX {
+            return Err(waiting);
+        }
+        self.queue.push_back(waiting);
+        Ok(())
+    }
+
+    /// Puts an invocation back that could not be handed over.
+    pub(crate) fn enqueue_first(&mut self, waiting: W) {
+        self.queue.push_front(waiting);
+    }
+
+    /// The invocation that has waited longest.
+    pub(crate) fn dequeue(&mut self) -> Option<W> {
+        while let Some(waiting) = self.queue.pop_front() {
+            if !waiting.is_abandoned() {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// Takes one invocation out of the queue; `None` if it is not there any more.
+    pub(crate) fn withdraw(&mut self, is_it: impl Fn(&W) -> bool) -> Option<W> {
+        let at = self.queue.iter().position(is_it)?;
+        self.queue.remove(at)
+    }
+
+    /// An environment asks for an event.
+    pub(crate) fn ready(&mut self, id: EnvironmentId, environment: &E) -> Next<W> {
+        if !self.members.contains_key(&id) {
+            return Next::End;
+        }
+        let waiting = self.dequeue();
+        if waiting.is_none() && self.retired {
+            self.members.remove(&id);
+            return Next::End;
+        }
+        let Some(member) = self.members.get_mut(&id) else { return Next::End };
+        match waiting {
+            Some(waiting) => {
+                member.place = Place::Busy;
+                Next::Serve(waiting)
+            }
+            None => {
+                member.place = Place::Idle(environment.clone());
+                self.idle.push(id);
+                Next::Wait
+            }
+        }
+    }
+
+    /// An environment has answered, or did not take what it was handed.
+    pub(crate) fn settle(&mut self, id: EnvironmentId, now: Instant) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.place = Place::Settling(now);
+        }
+    }
+
+    /// Whether invocations wait while an environment may be about to ask for one: then whoever asks has to look
+    /// again after [`SETTLE_WAIT_MAX`].
+    pub(crate) fn depends_on_settling(&self) -> bool {
+        !self.queue.is_empty()
+            && self.members.values().any(|member| matches!(member.place, Place::Settling(_)))
+    }
+
+    /// Makes room for one more environment, if the queue is longer than what is about to come free.
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        stop: impl FnOnce() -> CancellationToken,
+    ) -> Option<(EnvironmentId, CancellationToken)> {
+        let (mut starting, mut settling) = (0, 0);
+        for member in self.members.values() {
+            match member.place {
+                Place::Starting => starting += 1,
+                Place::Settling(since) if now.duration_since(since) < SETTLE_WAIT_MAX => settling += 1,
+                _ => {}
+            }
+        }
+        let wanted = self.queue.len() > starting + settling
+            && starting < ENVIRONMENTS_STARTING_MAX
+            && self.members.len() < self.environments_max;
+        if !wanted {
+            return None;
+        }
+        self.last_id += 1;
+        let stop = stop();
+        self.members.insert(self.last_id, Member { place: Place::Starting, stop: stop.clone() });
+        Some((self.last_id, stop))
+    }
+
+    /// Forgets an environment, and says whether it was there and still starting.
+    pub(crate) fn remove(&mut self, id: EnvironmentId) -> bool {
+        self.idle.retain(|&idle| idle != id);
+        self.members.remove(&id).is_some_and(|member| matches!(member.place, Place::Starting))
+    }
+
+    /// Forgets an environment if nobody is using it.
+    pub(crate) fn remove_idle(&mut self, id: EnvironmentId) -> bool {
+        let idle = self.members.get(&id).is_some_and(|member| matches!(member.place, Place::Idle(_)));
+        if idle {
+            self.remove(id);
+        }
+        idle
+    }
+
+    /// Lets go of everything idle, and of every other environment once its queue is served.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+        for id in std::mem::take(&mut self.idle) {
+            if let Some(member) = self.members.remove(&id) {
+                member.stop.cancel();
+            }
+        }
+    }
+
+    /// Drops every waiting invocation, which tells those who wait.
+    pub(crate) fn clear_queue(&mut self) {
+        self.queue.clear();
+    }
+
+    pub(crate) fn standing(&self, id: EnvironmentId) -> Option<Standing> {
+        self.members.get(&id).map(|member| match member.place {
+            Place::Starting => Standing::Starting,
+            Place::Idle(_) => Standing::Idle,
+            Place::Busy | Place::Settling(_) => Standing::Busy,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Call(&'static str);
+
+    impl Waiting for Call {
+        fn is_abandoned(&self) -> bool {
+            self.0 == "abandoned"
+        }
+    }
+
+    fn pool(environments_max: usize) -> Pool<&'static str, Call> {
+        Pool::new(environments_max)
+    }
+
+    fn start(pool: &mut Pool<&'static str, Call>, now: Instant) -> Option<EnvironmentId> {
+        pool.start(now, CancellationToken::new).map(|(id, _)| id)
+    }
+
+    #[test]
+    fn one_environment_starts_for_each_that_waits_up_to_the_bounds() {
+        let now = Instant::now();
+        let mut pool = pool(ENVIRONMENTS_STARTING_MAX + 1);
+        assert_eq!(start(&mut pool, now), None);
+        for _ in 0..ENVIRONMENTS_STARTING_MAX + 9 {
+            pool.enqueue(Call("call")).unwrap();
+        }
+        let started: Vec<_> = std::iter::from_fn(|| start(&mut pool, now)).collect();
+        assert_eq!(started.len(), ENVIRONMENTS_STARTING_MAX);
+        assert_eq!(pool.ready(started[0], &"a"), Next::Serve(Call("call")));
+        assert!(start(&mut pool, now).is_some(), "one has finished starting");
+        assert_eq!(pool.ready(started[1], &"b"), Next::Serve(Call("call")));
+        assert_eq!(start(&mut pool, now), None, "no more than the maximum");
+    }
+
+    #[test]
+    fn the_most_recently_used_is_taken_first() {
+        let now = Instant::now();
+        let mut pool = pool(8);
+        pool.enqueue(Call("abandoned")).unwrap();
+        pool.enqueue(Call("abandoned")).unwrap();
+        let (a, b) = (start(&mut pool, now).unwrap(), start(&mut pool, now).unwrap());
+        assert_eq!(pool.ready(a, &"a"), Next::Wait);
+        assert_eq!(pool.ready(b, &"b"), Next::Wait);
+        assert_eq!(pool.take_idle(), Some((b, "b")));
+        assert!(!pool.remove_idle(b));
+        assert!(pool.remove_idle(a));
+        assert_eq!(pool.take_idle(), None);
+    }
+
+    #[test]
+    fn a_settling_environment_spares_a_start_for_a_while() {
+        let now = Instant::now();
+        let mut pool = pool(8);
+        pool.enqueue(Call("one")).unwrap();
+        let id = start(&mut pool, now).unwrap();
+        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
+        pool.settle(id, now);
+        assert!(!pool.depends_on_settling());
+        pool.enqueue(Call("two")).unwrap();
+        assert!(pool.depends_on_settling());
+        assert_eq!(start(&mut pool, now + SETTLE_WAIT_MAX - Duration::from_millis(1)), None);
+        assert!(start(&mut pool, now + SETTLE_WAIT_MAX).is_some());
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_can_be_left() {
+        let mut pool = pool(1);
+        for _ in 0..INVOCATIONS_QUEUED_MAX {
+            pool.enqueue(Call("call")).unwrap();
+        }
+        assert_eq!(pool.enqueue(Call("late")), Err(Call("late")));
+        assert_eq!(pool.withdraw(|call| call.0 == "call"), Some(Call("call")));
+        pool.enqueue(Call("late")).unwrap();
+        assert_eq!(pool.withdraw(|call| call.0 == "other"), None);
+    }
+
+    #[test]
+    fn a_retired_function_serves_its_queue_and_ends() {
+        let now = Instant::now();
+        let mut pool = pool(2);
+        pool.enqueue(Call("one")).unwrap();
+        let (id, stop) = pool.start(now, CancellationToken::new).unwrap();
+        pool.retire();
+        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
+        assert!(!stop.is_cancelled());
+        assert_eq!(pool.ready(id, &"a"), Next::End);
+        assert_eq!(pool.standing(id), None);
+    }
+}
