@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dunlin_handler::{HandlerError, Query, Router, Text};
+use dunlin_handler::{Connection, HandlerError, Query, Router, Text};
 
 /// Refuses with the status that the query names, `?refuse=401`; accepts without.
 async fn connect(query: Query) -> Result<(), HandlerError> {
@@ -14,6 +14,11 @@ async fn connect(query: Query) -> Result<(), HandlerError> {
 
 async fn echo(Text(body): Text) -> String {
     body
+}
+
+/// Tells the client its connection id.
+async fn whoami(connection: Connection) -> String {
+    connection.id.to_string()
 }
 
 /// Answers never; somebody has to end the process or the wait.
@@ -28,7 +33,12 @@ async fn exit() -> String {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let router = Router::new().connect(connect).route("echo", echo).route("hang", hang).route("exit", exit);
+    let router = Router::new()
+        .connect(connect)
+        .route("echo", echo)
+        .route("whoami", whoami)
+        .route("hang", hang)
+        .route("exit", exit);
     match dunlin_lambda::run(router).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

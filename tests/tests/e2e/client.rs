@@ -24,7 +24,8 @@ impl Client {
     }
 
     pub(crate) async fn try_connect(url: &str) -> Result<Self, Error> {
-        let (socket, _) = timeout(STEP_TIMEOUT, connect_async(url)).await.expect("the handshake takes too long")?;
+        let (socket, _) =
+            timeout(STEP_TIMEOUT, connect_async(url)).await.expect("the handshake takes too long")?;
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_nodelay(true).unwrap();
         }

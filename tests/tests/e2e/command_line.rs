@@ -39,7 +39,13 @@ const API: &str = "Resources:\n  Api:\n    Type: AWS::ApiGatewayV2::Api\n    Pro
 
 #[test]
 fn wrong_command_lines_exit_64() {
-    for args in [&["fly"][..], &["up", "--port", "x"], &["up", "--parameter", "novalue"], &["connect", "--linger", "-1"], &["publish", "t"]] {
+    for args in [
+        &["fly"][..],
+        &["up", "--port", "x"],
+        &["up", "--parameter", "novalue"],
+        &["connect", "--linger", "-1"],
+        &["publish", "t"],
+    ] {
         let output = dunlin(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("--help"), "{args:?} says what to try next");

@@ -3,15 +3,13 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
 };
 
-use dunlin_management::{ManagementClient, PostErrorKind, PostOutcome};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::{
     client::{Client, Device, STEP_TIMEOUT, push},
-    stack::Stack,
+    stack::{Stack, authority},
 };
 
 fn raw(address: &str) -> TcpStream {
@@ -19,11 +17,6 @@ fn raw(address: &str) -> TcpStream {
     stream.set_read_timeout(Some(STEP_TIMEOUT)).unwrap();
     stream.set_write_timeout(Some(STEP_TIMEOUT)).unwrap();
     stream
-}
-
-/// `host:port` of a URL.
-fn authority(url: &str) -> &str {
-    url.split("://").nth(1).unwrap().split('/').next().unwrap()
 }
 
 /// A socket after a handshake made by hand, so that frames can be made by hand too.
@@ -95,7 +88,12 @@ async fn garbage_on_every_port_harms_nobody() {
     let mut client = Client::connect(&stack).await;
     client.follow(&["dev-1"]).await;
     let garbage: Vec<u8> = (0..2_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    let ports = [authority(stack.api("ws")), stack.text("mqtt"), authority(stack.text("lambda")), authority(stack.text("dynamodb"))];
+    let ports = [
+        authority(stack.api("ws")),
+        stack.text("mqtt"),
+        authority(stack.text("lambda")),
+        authority(stack.text("dynamodb")),
+    ];
     for address in ports {
         let mut stream = raw(address);
         // The other side may hang up at any moment; that is its answer.
@@ -112,35 +110,13 @@ async fn payloads_that_are_no_update_are_passed_over() {
     let stack = Stack::notify();
     let (mut client, device) = (Client::connect(&stack).await, Device::connect(&stack).await);
     client.follow(&["dev-1"]).await;
-    for payload in ["not json", "", "[]", "17", r#"{"version":"one","payload":{"value":1}}"#, r#"{"version":1}"#] {
+    for payload in
+        ["not json", "", "[]", "17", r#"{"version":"one","payload":{"value":1}}"#, r#"{"version":1}"#]
+    {
         device.publish("dev-1", payload).await;
     }
     device.publish("dev-1", vec![0xff, 0xfe]).await;
     device.update("dev-1", 1, 1.0).await;
     assert_eq!(client.json().await, push("dev-1", 1, 1.0));
     client.assert_silent().await;
-}
-
-#[tokio::test]
-async fn the_management_api_is_closed_to_strangers_and_open_to_the_operator() {
-    let stack = Stack::notify();
-    let host = authority(stack.api("management"));
-    let mut stream = raw(host);
-    write!(stream, "POST /dev/@connections/Zk3pQdXMDoECEeg%3D HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-
-    let client = operator(&stack);
-    let nobody = "Zk3pQdXMDoECEeg=".parse().unwrap();
-    assert_eq!(client.post(&nobody, "hi".into()).await.unwrap(), PostOutcome::Gone);
-    let malformed = "abc".parse().unwrap();
-    assert_eq!(client.post(&malformed, "hi".into()).await.unwrap_err().kind(), PostErrorKind::InvalidConnection);
-    assert!(tokio::time::timeout(Duration::from_secs(1), std::future::ready(())).await.is_ok());
-}
-
-fn operator(stack: &Stack) -> impl ManagementClient {
-    let _ = stack;
-    todo_operator()
 }

@@ -1,32 +1,21 @@
 //! How stacks, connections and function processes begin and end.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::{
     client::{Client, Device, STEP_TIMEOUT, push},
-    stack::{Stack, children, exits_within, notify_template, up_command},
+    stack::{Stack, children, exits_within, notify_template, probe, up_command},
 };
-
-/// A folder with the probe's template and program.
-fn probe() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let code = folder.path().join(".build/probe");
-    std::fs::create_dir_all(&code).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_probe"), code.join("bootstrap")).unwrap();
-    let template = folder.path().join("template.yaml");
-    std::fs::write(&template, include_str!("probe-template.yaml")).unwrap();
-    (folder, template)
-}
 
 /// Waits until the stack runs `count` function processes other than those in `besides`.
 async fn await_functions(stack: &Stack, besides: &[i32], count: usize) -> Vec<i32> {
     let poll = async {
         loop {
-            let running: Vec<i32> = stack.functions().into_iter().filter(|pid| !besides.contains(pid)).collect();
+            let running: Vec<i32> =
+                stack.functions().into_iter().filter(|pid| !besides.contains(pid)).collect();
             if running.len() >= count {
                 return running;
             }

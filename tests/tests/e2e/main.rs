@@ -1,11 +1,12 @@
 //! End to end: real programs as processes, seen from outside, by the addresses of the ready file.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
 mod client;
 mod command_line;
 mod follow;
 mod hostile;
 mod lifecycle;
+mod management;
 mod many;
 mod messages;
 mod stack;

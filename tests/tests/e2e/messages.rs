@@ -27,7 +27,10 @@ async fn every_bad_message_has_its_error() {
     check_error(client, "not json", "invalid_body").await;
     check_error(client, "", "invalid_body").await;
     let reply = check_error(client, r#"{"action":"set_notify_list"}"#, "invalid_body").await;
-    assert!(reply["error"]["message"].as_str().unwrap().contains("device_ids"), "the field is named: {reply}");
+    assert!(
+        reply["error"]["message"].as_str().unwrap().contains("device_ids"),
+        "the field is named: {reply}"
+    );
     check_error(client, list(json!("dev-1")), "invalid_body").await;
     check_error(client, list(json!([1, 2])), "invalid_body").await;
     check_error(client, list(json!(["dev 1"])), "invalid_device_id").await;

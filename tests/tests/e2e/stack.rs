@@ -3,8 +3,8 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A debug build starts in well under a second; a machine that is busy with other tests may take longer.
-pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// `dunlin` bounds every step of its own end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -26,6 +26,22 @@ pub(crate) fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_probe")).with_file_name(name);
     assert!(path.is_file(), "{} is missing: run `cargo xtask test`, which builds it", path.display());
     path
+}
+
+/// `host:port` of a URL.
+pub(crate) fn authority(url: &str) -> &str {
+    url.split("://").nth(1).unwrap().split('/').next().unwrap()
+}
+
+/// A folder with the probe's template and program.
+pub(crate) fn probe() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let code = folder.path().join(".build/probe");
+    std::fs::create_dir_all(&code).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_probe"), code.join("bootstrap")).unwrap();
+    let template = folder.path().join("template.yaml");
+    std::fs::write(&template, include_str!("probe-template.yaml")).unwrap();
+    (folder, template)
 }
 
 /// The template of the notify app, whose function `cargo xtask test` puts in place.
@@ -105,7 +121,7 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            drop(kill_process(Pid::from_child(&self.child), Signal::TERM));
+            kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
             await_exit(&mut self.child);
         }
     }
@@ -119,19 +135,15 @@ pub(crate) fn up_command(template: &Path) -> Command {
 }
 
 /// Reads the banner up to the line that says `ready`.
-pub(crate) fn await_ready(child: &mut Child) -> BufReader<ChildStdout> {
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let deadline = Instant::now() + READY_TIMEOUT;
-    let mut seen = String::new();
-    while Instant::now() < deadline {
-        let mut line = String::new();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "dunlin ended before it was ready: {seen}");
-        if line.starts_with("ready ") {
-            return out;
-        }
-        seen += &line;
+fn await_ready(child: &mut Child) {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    // A thread of its own, since a read of a pipe has no time limit.
+    std::thread::spawn(move || sender.send(lines.any(|line| line.starts_with("ready "))));
+    match receiver.recv_timeout(READY_TIMEOUT) {
+        Ok(ready) => assert!(ready, "dunlin ended before it was ready"),
+        Err(_) => panic!("dunlin was not ready within {READY_TIMEOUT:?}"),
     }
-    panic!("dunlin was not ready within {READY_TIMEOUT:?}: {seen}");
 }
 
 /// Waits for the process through its pidfd, and kills it if it takes too long.
