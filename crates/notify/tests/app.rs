@@ -277,8 +277,7 @@ async fn updates_that_can_never_be_pushed_are_answered_and_not_repeated() {
         assert_eq!(
             (&answer["type"], &answer["error"]["code"]),
             (&json!("error"), &json!(code)),
-            "{:.60}",
-            event
+            "{event:.60}"
         );
     }
     assert_eq!(stack.store.heads(&["dev-1".parse().unwrap()]).await.unwrap(), [None]);
