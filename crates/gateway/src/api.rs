@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use dunlin_events::{RouteKey, limits};
+
+use crate::{ConfigError, registry::Registry, selection::SelectionExpression};
 
 /// One WebSocket API: how messages are routed, and where to.
 #[derive(Clone, Debug)]
@@ -50,4 +54,222 @@ pub struct LambdaProxy {
     pub timeout: Duration,
     /// Whether the function's policy lets this API invoke it from this route (G9).
     pub permitted: bool,
+}
+
+/// An API as the gateway runs it: checked, with its routes in reach.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) id: Box<str>,
+    pub(crate) stages: Vec<Arc<Stage>>,
+    pub(crate) connect: Option<Arc<Route>>,
+    pub(crate) disconnect: Option<Arc<Route>>,
+    pub(crate) registry: Registry,
+    selection: SelectionExpression,
+    default: Option<Arc<Route>>,
+    routes: HashMap<Box<str>, Arc<Route>>,
+}
+
+/// A stage as the gateway runs it.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: Box<str>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// A route as the gateway runs it.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) key: Box<str>,
+    pub(crate) integration: Option<Integration>,
+    pub(crate) two_way: bool,
+}
+
+impl Api {
+    /// Checks a configuration.
+    pub(crate) fn compile(config: ApiConfig) -> Result<Self, ConfigError> {
+        let ApiConfig { api_id, route_selection_expression, stages, routes } = config;
+        let selection = SelectionExpression::parse(&route_selection_expression).map_err(|problem| {
+            let expression = route_selection_expression;
+            ConfigError::SelectionExpression { api_id: api_id.clone(), expression, problem }
+        })?;
+        if routes.len() > limits::ROUTES_MAX {
+            return Err(ConfigError::TooManyRoutes { api_id, routes: routes.len() });
+        }
+        let mut keyed: HashMap<Box<str>, Arc<Route>> = HashMap::with_capacity(routes.len());
+        for route in routes {
+            let route = Route::compile(&api_id, route)?;
+            if let Some(twin) = keyed.insert(route.key.clone(), Arc::new(route)) {
+                return Err(route_error(&api_id, &twin.key, "is there twice; keep one of them"));
+            }
+        }
+        Ok(Api {
+            stages: compile_stages(&api_id, stages)?,
+            id: api_id.into(),
+            registry: Registry::default(),
+            selection,
+            connect: keyed.remove(RouteKey::CONNECT),
+            disconnect: keyed.remove(RouteKey::DISCONNECT),
+            default: keyed.remove(RouteKey::DEFAULT),
+            routes: keyed,
+        })
+    }
+
+    /// The route of a message: its own, else `$default`, else none (R4 to R6, R8). `$connect` and `$disconnect` are out
+    /// of a message's reach (R5).
+    pub(crate) fn route(&self, body: &str) -> Option<&Arc<Route>> {
+        let own = self.selection.evaluate(body).and_then(|key| self.routes.get(&*key));
+        own.or(self.default.as_ref())
+    }
+
+    /// The stage of this name.
+    pub(crate) fn stage(&self, name: &str) -> Option<&Arc<Stage>> {
+        self.stages.iter().find(|stage| &*stage.name == name)
+    }
+}
+
+impl Route {
+    fn compile(api_id: &str, config: RouteConfig) -> Result<Self, ConfigError> {
+        let RouteConfig { key, integration, two_way } = config;
+        let known = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT].contains(&key.as_str());
+        if key.is_empty() {
+            return Err(route_error(api_id, &key, "has an empty key"));
+        }
+        if key.starts_with('$') && !known {
+            return Err(route_error(
+                api_id,
+                &key,
+                "starts with $, which only $connect, $disconnect and $default may",
+            ));
+        }
+        if let Some(Integration::LambdaProxy(LambdaProxy { timeout, .. })) = &integration {
+            let (min, max) = (limits::INTEGRATION_TIMEOUT_MIN, limits::INTEGRATION_TIMEOUT_MAX);
+            if !(min..=max).contains(timeout) {
+                let given = timeout.as_millis();
+                let (min, max) = (min.as_millis(), max.as_millis());
+                let problem =
+                    format!("has an integration timeout of {given} ms; {min} to {max} ms are allowed");
+                return Err(route_error(api_id, &key, problem));
+            }
+        }
+        Ok(Route { key: key.into(), integration, two_way })
+    }
+}
+
+fn route_error(api_id: &str, route_key: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Route { api_id: api_id.to_owned(), route_key: route_key.to_owned(), problem: problem.into() }
+}
+
+fn compile_stages(api_id: &str, stages: Vec<StageConfig>) -> Result<Vec<Arc<Stage>>, ConfigError> {
+    let mut compiled: Vec<Arc<Stage>> = Vec::with_capacity(stages.len());
+    for StageConfig { name, variables } in stages {
+        let problem = if compiled.iter().any(|other| *other.name == *name) {
+            Some("is there twice; keep one of them")
+        } else {
+            stage_name_problem(&name)
+        };
+        if let Some(problem) = problem {
+            return Err(ConfigError::Stage { api_id: api_id.to_owned(), stage: name, problem });
+        }
+        compiled.push(Arc::new(Stage { name: name.into(), variables }));
+    }
+    Ok(compiled)
+}
+
+fn stage_name_problem(name: &str) -> Option<&'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match name {
+        "$default" => Some("is not possible for a WebSocket API, whose URL must name the stage"),
+        "" => Some("has an empty name"),
+        _ if name.len() > limits::STAGE_NAME_CHARS_MAX => Some("has a name of more than 128 characters"),
+        _ if !name.bytes().all(allowed) => {
+            Some("has a name with other characters than letters, digits, - and _")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(expression: &str, keys: &[&str]) -> ApiConfig {
+        let route = |key: &&str| RouteConfig { key: (*key).to_owned(), integration: None, two_way: false };
+        ApiConfig {
+            api_id: "a1".to_owned(),
+            route_selection_expression: expression.to_owned(),
+            stages: vec![StageConfig { name: "dev".to_owned(), variables: Vec::new() }],
+            routes: keys.iter().map(route).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check_route(keys: &[&str], body: &str, expected: Option<&str>) {
+        let api = Api::compile(config("$request.body.action", keys)).unwrap();
+        assert_eq!(api.route(body).map(|route| &*route.key), expected, "{body}");
+    }
+
+    #[test]
+    fn messages_find_their_route() {
+        let all = ["$connect", "$disconnect", "$default", "join", "[a, b]"];
+        check_route(&all, r#"{"action":"join"}"#, Some("join"));
+        check_route(&all, r#"{"action":"JOIN"}"#, Some("$default"));
+        check_route(&all, r#"{"action":["a","b"]}"#, Some("[a, b]"));
+        check_route(&all, r#"{"action":"leave"}"#, Some("$default"));
+        check_route(&all, r#"{"action":"$default"}"#, Some("$default"));
+        check_route(&all, "not json", Some("$default"));
+        // R5: out of reach.
+        check_route(&all, r#"{"action":"$connect"}"#, Some("$default"));
+        check_route(&["$connect", "join"], r#"{"action":"$connect"}"#, None);
+        check_route(&["join"], r#"{"action":"leave"}"#, None);
+        check_route(&["join"], "not json", None);
+        check_route(&[], "{}", None);
+    }
+
+    #[track_caller]
+    fn check_error(config: ApiConfig, expected: &str) {
+        assert_eq!(Api::compile(config).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        check_error(
+            config("$request.header.x", &[]),
+            "API a1: route selection expression \"$request.header.x\": \"$request.header.x\" is not known; \
+             a route is selected by $request.body.…, and a literal dollar sign is \\$",
+        );
+        check_error(
+            config("x", &["join", "join"]),
+            "API a1: route \"join\" is there twice; keep one of them",
+        );
+        check_error(
+            config("x", &["$join"]),
+            "API a1: route \"$join\" starts with $, which only $connect, $disconnect and $default may",
+        );
+        check_error(config("x", &[""]), "API a1: route \"\" has an empty key");
+
+        let mut slow = config("x", &["join"]);
+        slow.routes[0].integration = Some(Integration::LambdaProxy(LambdaProxy {
+            function: "f".to_owned(),
+            timeout: Duration::from_secs(30),
+            permitted: true,
+        }));
+        check_error(
+            slow,
+            "API a1: route \"join\" has an integration timeout of 30000 ms; 50 to 29000 ms are allowed",
+        );
+
+        for (name, expected) in [
+            ("$default", "is not possible for a WebSocket API, whose URL must name the stage"),
+            ("a b", "has a name with other characters than letters, digits, - and _"),
+            ("dev", "is there twice; keep one of them"),
+        ] {
+            let mut stages = config("x", &[]);
+            stages.stages.push(StageConfig { name: name.to_owned(), variables: Vec::new() });
+            check_error(stages, &format!("API a1: stage \"{name}\" {expected}"));
+        }
+
+        let many: Vec<String> = (0..=limits::ROUTES_MAX).map(|n| format!("r{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        check_error(config("x", &many), "API a1: 301 routes are more than the 300 that an API may have");
+    }
 }

@@ -1,16 +1,67 @@
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, UNIX_EPOCH},
+};
 
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ApiConfig, Backend, ConfigError, Counters, GatewayConfig, counters::LiveCounters};
+use crate::{
+    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, accept, api::Api, closing::CloseCause,
+    counters::LiveCounters, host::Hosts, ids::Ids, sigv4::Verifier,
+};
 
 /// The data plane: any number of APIs, each served on any number of listeners.
 pub struct Gateway<B> {
-    config: GatewayConfig,
-    backend: B,
-    counters: LiveCounters,
+    pub(crate) config: GatewayConfig,
+    pub(crate) backend: B,
+    pub(crate) counters: LiveCounters,
+    pub(crate) hosts: Hosts,
+    pub(crate) ids: Ids,
+    pub(crate) verifier: Verifier,
+    apis: HashMap<Box<str>, Arc<Api>>,
+    /// The start of the monotonic clock.
+    started: Instant,
+    listeners: AtomicU32,
+    /// Room for sockets that are not, or not yet, connections.
+    open_requests: Arc<Semaphore>,
 }
+
+/// One call of [`Gateway::serve`].
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) number: u32,
+    pub(crate) port: u16,
+    /// Everything that it started.
+    pub(crate) tracker: TaskTracker,
+    /// Begin to end.
+    pub(crate) shutdown: CancellationToken,
+    /// The time for ending is over.
+    pub(crate) kill: CancellationToken,
+}
+
+/// How long [`Gateway::serve`] may take to close its connections and tell `$disconnect`. Ours: a developer who presses
+/// Ctrl-C waits that long at most.
+pub const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Sockets that read a request, wait for `$connect` or serve management calls. Ours: what the service's default of 500 connects a
+/// second makes of a `$connect` that takes its full 29 s, and below usual descriptor limits. Beyond, the kernel's backlog waits.
+const OPEN_REQUESTS_MAX: usize = 15_000;
+
+/// The pause after a failing accept, which is mostly a want of descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// Connections are looked at for their idle time and age this many times in the shorter of both, and at least every second, which is
+/// finer than the service's own (U21).
+const SWEEPS_PER_TIMEOUT: u32 = 20;
 
 impl<B: Backend> Gateway<B> {
     /// Checks the APIs and prepares to serve them.
@@ -18,14 +69,32 @@ impl<B: Backend> Gateway<B> {
     /// # Errors
     /// [`ConfigError`] names the API and what is wrong with it.
     pub fn new(config: GatewayConfig, apis: Vec<ApiConfig>, backend: B) -> Result<Arc<Self>, ConfigError> {
-        let _ = apis;
-        Ok(Arc::new(Gateway { config, backend, counters: LiveCounters::default() }))
+        let mut compiled: HashMap<Box<str>, Arc<Api>> = HashMap::with_capacity(apis.len());
+        for api in apis {
+            let api = Arc::new(Api::compile(api)?);
+            if let Some(twin) = compiled.insert(api.id.clone(), api) {
+                return Err(ConfigError::DuplicateApi { api_id: twin.id.to_string() });
+            }
+        }
+        Ok(Arc::new(Gateway {
+            backend,
+            counters: LiveCounters::default(),
+            hosts: Hosts::new(&config, compiled.values()),
+            ids: Ids::new(config.id_seed),
+            verifier: Verifier::new(config.region.clone(), Arc::clone(&config.credentials)),
+            apis: compiled,
+            started: Instant::now(),
+            listeners: AtomicU32::new(0),
+            open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS_MAX)),
+            config,
+        }))
     }
 
-    /// Serves `api_id` on `listener` until `shutdown` is cancelled. Several listeners may serve one API, each with a call of its own.
+    /// Serves `api_id` on `listener` until `shutdown` is cancelled. Several listeners may serve one API, each with a
+    /// call of its own.
     ///
     /// At shutdown every connection that came through this listener gets a close frame with 1001, its `$disconnect`
-    /// runs, and the call returns after five seconds at the latest.
+    /// runs, and the call returns after [`SHUTDOWN_TIME_MAX`] at the latest.
     ///
     /// # Errors
     /// [`ServeError::UnknownApi`]. A failing accept is logged and tried again.
@@ -35,14 +104,104 @@ impl<B: Backend> Gateway<B> {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
-        let _ = (api_id, listener, &self.config, &self.backend);
-        shutdown.cancelled().await;
+        let api = self.apis.get(api_id).ok_or_else(|| ServeError::UnknownApi(api_id.to_owned()))?;
+        let me = Arc::new(Listener {
+            number: self.listeners.fetch_add(1, Relaxed),
+            port: listener.local_addr().map_or(0, |address| address.port()),
+            tracker: TaskTracker::new(),
+            shutdown,
+            kill: CancellationToken::new(),
+        });
+        me.tracker.spawn(sweep(Arc::clone(self), Arc::clone(&me)));
+        let accepting = self.accept(api, &listener, &me);
+        me.shutdown.run_until_cancelled(accepting).await;
+        drop(listener);
+
+        self.for_each_connection(&me, |connection| {
+            let _ = connection.outbox.close(CloseCause::Shutdown);
+        });
+        me.tracker.close();
+        if timeout(SHUTDOWN_TIME_MAX, me.tracker.wait()).await.is_err() {
+            tracing::warn!(api_id, tasks = me.tracker.len(), "not everything ended in time");
+        }
+        me.kill.cancel();
         Ok(())
     }
 
     /// What has happened so far.
     pub fn counters(&self) -> Counters {
         self.counters.read()
+    }
+
+    async fn accept(self: &Arc<Self>, api: &Arc<Api>, listener: &TcpListener, me: &Arc<Listener>) {
+        loop {
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&self.open_requests).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((tcp, peer)) => {
+                    let admission =
+                        accept::admit(Arc::clone(self), Arc::clone(me), Arc::clone(api), tcp, peer, permit);
+                    let kill = me.kill.clone();
+                    me.tracker.spawn(kill.run_until_cancelled_owned(admission));
+                }
+                Err(error) => {
+                    tracing::warn!("accept failed, trying again: {error}");
+                    sleep(ACCEPT_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+}
+
+impl<B> Gateway<B> {
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let since = (self.config.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Milliseconds on a clock that only goes forward.
+    pub(crate) fn tick(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn for_each_connection(
+        &self,
+        listener: &Listener,
+        mut visit: impl FnMut(&crate::connection::Connection),
+    ) {
+        // A Host may have led a client from this listener to any of the APIs.
+        for api in self.apis.values() {
+            api.registry.for_each(|connection| {
+                if connection.listener == listener.number {
+                    visit(connection);
+                }
+            });
+        }
+    }
+}
+
+/// Closes connections that were idle too long or are too old: one task that walks over all of them, instead of a timer each.
+async fn sweep<B>(gateway: Arc<Gateway<B>>, listener: Arc<Listener>) {
+    let limits = &gateway.config.limits;
+    let (idle, life) = (limits.idle_timeout, limits.connection_life_max);
+    let pause = (idle.min(life) / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), Duration::from_secs(1));
+    let mut ticks = interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while listener.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = gateway.tick();
+        let passed = |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) >= limit.as_millis();
+        gateway.for_each_connection(&listener, |connection| {
+            let cause = if passed(connection.connected_tick, life) {
+                CloseCause::Aged
+            } else if passed(connection.last_active_tick(), idle) {
+                CloseCause::Idle
+            } else {
+                return;
+            };
+            // One that closes already needs no second reason.
+            let _ = connection.outbox.close(cause);
+        });
     }
 }
 

@@ -1,0 +1,218 @@
+//! From an upgrade request to a connection, or to a refusal (section 1).
+
+use std::{net::SocketAddr, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use dunlin_events::{ProxyResult, RouteKey, limits};
+use http::StatusCode;
+use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::{
+    Backend,
+    api::{Api, Stage},
+    closing::GOODBYE_TIME_MAX,
+    connection::{Connection, NewConnection},
+    event::{EventSource, Forwarded, Occasion},
+    gateway::{Gateway, Listener},
+    head::Head,
+    invoke,
+    refusal::{Refusal, http_date},
+    session::Session,
+    socket::Socket,
+    stream::Stream,
+};
+
+/// A handshake that waits for its decision.
+pub(crate) struct Handshake<B> {
+    pub(crate) gateway: Arc<Gateway<B>>,
+    pub(crate) listener: Arc<Listener>,
+    /// The API of the listener; the `Host` may select another.
+    pub(crate) default_api: Arc<Api>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) head: Head,
+}
+
+/// What `$connect` let in.
+struct Accepted {
+    api: Arc<Api>,
+    connection: Connection,
+    accept_key: String,
+    protocol: Option<String>,
+}
+
+/// What the request itself says, before anybody is asked.
+struct Offer {
+    api: Arc<Api>,
+    stage: Arc<Stage>,
+    host: Box<str>,
+    accept_key: String,
+}
+
+/// Whether a request asks for a WebSocket, rightly or wrongly; everything else is ordinary HTTP.
+pub(crate) fn is_upgrade(head: &Head) -> bool {
+    head.has_token("upgrade", "websocket")
+}
+
+impl<B: Backend> Handshake<B> {
+    /// Decides, answers, and starts the connection's own task.
+    pub(crate) async fn run(self, mut stream: Stream) {
+        let is_tls = matches!(stream, Stream::Tls(_));
+        let accepted = match self.decide(is_tls).await {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                self.gateway.counters.refusals.increment();
+                let now_ms = self.gateway.now_ms();
+                let request_id = self.gateway.ids.request(now_ms);
+                tracing::debug!(
+                    request_id,
+                    status = refusal.status.as_u16(),
+                    "handshake refused: {}",
+                    refusal.message
+                );
+                refusal.send(&mut stream, &request_id, now_ms).await;
+                return;
+            }
+        };
+        let Handshake { gateway, listener, head, .. } = self;
+        let Accepted { api, connection, accept_key, protocol } = accepted;
+        let connection = Arc::new(connection);
+        // Before the client learns of it, so that a post in answer to its first message finds it.
+        api.registry.insert(Arc::clone(&connection));
+        gateway.counters.connects.increment();
+        gateway.counters.connections_now.increment();
+        if listener.shutdown.is_cancelled() {
+            // The sweep at shutdown may have passed already.
+            let _ = connection.outbox.close(crate::closing::CloseCause::Shutdown);
+        }
+        let answer = switching_protocols(&accept_key, protocol.as_deref(), gateway.now_ms());
+        let written = timeout(GOODBYE_TIME_MAX, async {
+            stream.write_all(answer.as_bytes()).await?;
+            stream.flush().await
+        });
+        let is_written = matches!(written.await, Ok(Ok(())));
+        let socket = Socket::new(stream, head.into_rest()).await;
+        let tracker = listener.tracker.clone();
+        let session = Session { gateway, listener, api, connection, socket };
+        // A fresh, small task: this one's state held the request.
+        if is_written {
+            tracker.spawn(session.run());
+        } else {
+            tracker.spawn(session.abandon());
+        }
+    }
+
+    async fn decide(&self, is_tls: bool) -> Result<Accepted, Refusal> {
+        let Offer { api, stage, host, accept_key } = self.offer()?;
+        let gateway = &self.gateway;
+        let connected_at = gateway.now_ms();
+        let connection = Connection::new(NewConnection {
+            id: gateway.ids.connection(connected_at),
+            listener: self.listener.number,
+            stage,
+            domain_name: host,
+            source_ip: self.peer.ip().to_canonical(),
+            user_agent: self.head.values("user-agent").last().map(|value| value.into_owned().into()),
+            connected_at,
+            connected_tick: gateway.tick(),
+        });
+        // H9: without anybody to ask, everybody is let in.
+        let integration = api.connect.as_ref().and_then(|route| route.integration.as_ref());
+        let protocol = match integration {
+            None => None,
+            Some(integration) => {
+                let now_ms = gateway.now_ms();
+                let request_id = gateway.ids.request(now_ms);
+                let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
+                let forwarded = Forwarded {
+                    source_ip: &connection.source_ip.to_string(),
+                    port: self.listener.port,
+                    is_tls,
+                    trace: &gateway.ids.trace(now_ms),
+                };
+                let source = EventSource { api: &api, connection: &connection };
+                let event = source.connect(&occasion, &self.head, &forwarded);
+                let answer = invoke::call(&gateway.backend, integration, event).await;
+                let result = answer.map_err(|failure| {
+                    let connection_id = connection.id();
+                    tracing::warn!(
+                        request_id,
+                        connection_id,
+                        route_key = RouteKey::CONNECT,
+                        "connect failed: {failure}"
+                    );
+                    Refusal::of_status(status(failure.handshake_status()))
+                })?;
+                chosen_protocol(&result)?
+            }
+        };
+        connection.touch(gateway.tick());
+        Ok(Accepted { api, connection, accept_key, protocol })
+    }
+
+    fn offer(&self) -> Result<Offer, Refusal> {
+        let head = &self.head;
+        let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, message);
+        let host = head.single("host").ok_or_else(|| bad("exactly one Host header is expected"))?;
+        let api = self.gateway.hosts.select(&host, &self.default_api).ok_or_else(Refusal::forbidden)?;
+        if "wss://".len() + host.len() + head.target().len() > limits::URL_CHARS_MAX {
+            return Err(Refusal::of_status(StatusCode::URI_TOO_LONG));
+        }
+        let path = head.target().split('?').next().unwrap_or_default();
+        let stage = path.strip_prefix('/').map(|path| path.strip_suffix('/').unwrap_or(path));
+        let stage = stage.and_then(|name| api.stage(name)).ok_or_else(Refusal::forbidden)?;
+        if head.method() != "GET" || !head.is_http_11() {
+            return Err(bad("a WebSocket handshake is a GET in HTTP/1.1"));
+        }
+        if !head.has_token("connection", "upgrade") {
+            return Err(bad("the header Connection: Upgrade is missing"));
+        }
+        if head.single("sec-websocket-version").as_deref() != Some("13") {
+            return Err(bad("the header Sec-WebSocket-Version: 13 is expected"));
+        }
+        let has_body = head.values("content-length").any(|length| length != "0");
+        if has_body || head.values("transfer-encoding").next().is_some() {
+            return Err(bad("a WebSocket handshake has no body"));
+        }
+        let key = head.single("sec-websocket-key");
+        let key = key.filter(|key| STANDARD.decode(key.as_bytes()).is_ok_and(|bytes| bytes.len() == 16));
+        let key =
+            key.ok_or_else(|| bad("the header Sec-WebSocket-Key with 16 bytes in base64 is expected"))?;
+        Ok(Offer {
+            api: Arc::clone(api),
+            stage: Arc::clone(stage),
+            host: host.as_ref().into(),
+            accept_key: derive_accept_key(key.as_bytes()),
+        })
+    }
+}
+
+/// What `$connect` decided: the subprotocol for the client, or its status (H10, H16). Nothing else of its answer is
+/// passed on (H18).
+fn chosen_protocol(result: &ProxyResult) -> Result<Option<String>, Refusal> {
+    match result.status_code {
+        200..=299 => {}
+        refused @ 300..=599 => return Err(Refusal::of_status(status(refused))),
+        _ => return Err(Refusal::of_status(StatusCode::BAD_GATEWAY)),
+    }
+    let protocol = result.header("Sec-WebSocket-Protocol");
+    // Whatever could end the header line is no protocol name.
+    if protocol.is_some_and(|name| !name.bytes().all(|byte| matches!(byte, b' '..=b'~'))) {
+        return Err(Refusal::of_status(StatusCode::BAD_GATEWAY));
+    }
+    Ok(protocol.map(str::to_owned))
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// The headers of a logged handshake (H23). Compression is declined by silence, which every client accepts (U3).
+fn switching_protocols(accept_key: &str, protocol: Option<&str>, now_ms: u64) -> String {
+    let date = http_date(now_ms);
+    let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nDate: {date}\r\nConnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-accept: {accept_key}\r\n{protocol}\r\n"
+    )
+}

@@ -1,0 +1,115 @@
+//! Ordinary HTTP on the gateway's ports: the management API, and refusals for everything else.
+
+use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use dunlin_events::limits;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Backend,
+    api::Api,
+    gateway::{Gateway, Listener},
+    management,
+    refusal::message_body,
+    stream::Rewound,
+};
+
+/// The answers of this service, all small.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// How much hyper may buffer of one connection: a head, and a piece of a body.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
+
+/// The header that a caller of `/_dunlin/…` sends.
+const CONTROL_TOKEN: &str = "x-dunlin-control-token";
+
+/// Serves requests on this stream until the client leaves, is silent for too long, or the listener ends.
+pub(crate) async fn serve_http<B: Backend>(
+    gateway: Arc<Gateway<B>>,
+    listener: Arc<Listener>,
+    api: Arc<Api>,
+    stream: Rewound,
+) {
+    let limits = &gateway.config.limits;
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.keep_alive_timeout)
+        .max_header_size(limits::REQUEST_HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    let service = service_fn(|request| {
+        let (gateway, api) = (&gateway, &api);
+        async move { Ok::<Answer, Infallible>(answer(gateway, api, request).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut shutdown = pin!(listener.shutdown.cancelled());
+    let mut is_ending = false;
+    let served = poll_fn(|cx| {
+        if !is_ending && shutdown.as_mut().poll(cx).is_ready() {
+            is_ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        match connection.as_mut().poll(cx) {
+            Poll::Ready(served) => Poll::Ready(served),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    if let Err(error) = served.await {
+        tracing::debug!("HTTP connection ended: {error}");
+    }
+}
+
+async fn answer<B: Backend>(gateway: &Gateway<B>, api: &Arc<Api>, request: Request<Incoming>) -> Answer {
+    let now_ms = gateway.now_ms();
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let mut answer = match host.and_then(|host| gateway.hosts.select(host, api)) {
+        None => message(StatusCode::FORBIDDEN, "Forbidden"),
+        Some(_) if request.uri().path().starts_with("/_dunlin/") => control(gateway, &request),
+        Some(api) => match management::Target::parse(request.uri().path(), api) {
+            Some(target) => {
+                gateway.counters.management_calls.increment();
+                Box::pin(management::answer(gateway, api, target, request)).await
+            }
+            // C3: wrong path or stage; U15: a plain GET on the socket's own address.
+            None => message(StatusCode::FORBIDDEN, "Forbidden"),
+        },
+    };
+    let request_id = gateway.ids.request(now_ms);
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        answer.headers_mut().insert("x-amzn-requestid", request_id);
+    }
+    answer
+}
+
+/// What only the local stack has: for callers with the token alone, since a page in the developer's browser reaches loopback too.
+fn control<B>(gateway: &Gateway<B>, request: &Request<Incoming>) -> Answer {
+    let given = request.headers().get(CONTROL_TOKEN).map(HeaderValue::as_bytes).unwrap_or_default();
+    let expected = gateway.config.control_token.as_deref();
+    if !expected.is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(given))) {
+        return message(StatusCode::FORBIDDEN, "the header x-dunlin-control-token is missing or wrong");
+    }
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/_dunlin/counters") => {
+            json(StatusCode::OK, serde_json::to_string(&gateway.counters.read()).unwrap_or_default())
+        }
+        _ => message(StatusCode::NOT_FOUND, "there is GET /_dunlin/counters"),
+    }
+}
+
+/// `{"message":"…"}` under this status.
+pub(crate) fn message(status: StatusCode, text: &str) -> Answer {
+    json(status, message_body(text))
+}
+
+/// A JSON body under this status.
+pub(crate) fn json(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}

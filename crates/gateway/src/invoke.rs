@@ -1,0 +1,187 @@
+//! Calls to integrations, and what becomes of their answers.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use dunlin_events::{ErrorFrame, ErrorMessage, ProxyResult, limits};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{
+    Backend, BackendError, Integration,
+    api::{Api, Route},
+    connection::{Connection, InFlight},
+    event::{EventSource, Occasion},
+    gateway::{Gateway, Listener},
+};
+
+/// Why an integration gave no proxy result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the integration timed out")]
+    TimedOut,
+    #[error("the gateway lacks the permission to invoke the function from this route")]
+    NotPermitted,
+    #[error("the route has no integration")]
+    NoIntegration,
+    #[error("the function's answer is not a proxy result: {0}")]
+    Malformed(String),
+    #[error("{0}")]
+    Backend(#[from] BackendError),
+}
+
+impl Failure {
+    /// The status of a handshake that fails this way (H10, U22).
+    pub(crate) fn handshake_status(&self) -> u16 {
+        match self {
+            Failure::TimedOut => 504,
+            Failure::NotPermitted
+            | Failure::NoIntegration
+            | Failure::Backend(
+                BackendError::NotPermitted | BackendError::NotFound | BackendError::Throttled,
+            ) => 500,
+            Failure::Malformed(_) | Failure::Backend(_) => 502,
+        }
+    }
+
+    /// The text of the error frame for a message that fails this way (R9, R10).
+    fn message(&self) -> ErrorMessage {
+        match self {
+            Failure::TimedOut => ErrorMessage::EndpointRequestTimedOut,
+            _ => ErrorMessage::InternalServerError,
+        }
+    }
+}
+
+/// Calls an integration with an event, within its timeout.
+pub(crate) async fn call<B: Backend>(
+    backend: &B,
+    integration: &Integration,
+    event: Bytes,
+) -> Result<ProxyResult, Failure> {
+    let Integration::LambdaProxy(proxy) = integration;
+    if !proxy.permitted {
+        return Err(Failure::NotPermitted);
+    }
+    let answer = timeout(proxy.timeout, backend.invoke(&proxy.function, event));
+    let answer = answer.await.map_err(|_| Failure::TimedOut)??;
+    ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
+}
+
+/// Routes a message and starts its integration; the caller never waits for it (T8).
+pub(crate) fn start_message<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    listener: &Listener,
+    api: &Arc<Api>,
+    connection: &Arc<Connection>,
+    text: &Utf8Bytes,
+) {
+    let now_ms = gateway.now_ms();
+    let request_id = gateway.ids.request(now_ms);
+    let Some(route) = api.route(text) else {
+        send_error(gateway, connection, ErrorMessage::Forbidden, &request_id);
+        return;
+    };
+    // The event is made here, so that the text's buffer is free for the next message.
+    let message_id = gateway.ids.message(now_ms, connection.suffix);
+    let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
+    let event = EventSource { api, connection }.message(&occasion, &message_id, text);
+    let in_flight = InFlight::new(Arc::clone(connection));
+    let task = message(Arc::clone(gateway), Arc::clone(route), in_flight, event, request_id);
+    let kill = listener.kill.clone();
+    listener.tracker.spawn(kill.run_until_cancelled_owned(task));
+}
+
+/// Calls a message's integration and answers the client, if the route does.
+async fn message<B: Backend>(
+    gateway: Arc<Gateway<B>>,
+    route: Arc<Route>,
+    in_flight: InFlight,
+    event: Bytes,
+    request_id: String,
+) {
+    let connection = in_flight.connection();
+    let frame = match &route.integration {
+        Some(integration) => call(&gateway.backend, integration, event).await,
+        None => Err(Failure::NoIntegration),
+    };
+    match frame.and_then(|result| if route.two_way { response_frame(result).map(Some) } else { Ok(None) }) {
+        Ok(Some(frame)) => send(&gateway, connection, frame),
+        Ok(None) => {}
+        Err(failure) => {
+            let connection_id = connection.id();
+            tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
+            send_error(&gateway, connection, failure.message(), &request_id);
+        }
+    }
+}
+
+/// The frame of a two-way route: the body, unchanged, whatever the status (T3, U6); an empty one without (T4).
+fn response_frame(result: ProxyResult) -> Result<Utf8Bytes, Failure> {
+    let body = result.body.unwrap_or_default();
+    let text = if result.is_base64_encoded == Some(true) {
+        let decoded = STANDARD.decode(body).map_err(|error| Failure::Malformed(format!("body: {error}")))?;
+        Utf8Bytes::try_from(decoded).map_err(|error| Failure::Malformed(format!("body: {error}")))?
+    } else {
+        Utf8Bytes::from(body)
+    };
+    if text.len() > limits::MESSAGE_BYTES_MAX {
+        return Err(Failure::Malformed(format!(
+            "a body of {} bytes does not fit into a message",
+            text.len()
+        )));
+    }
+    Ok(text)
+}
+
+fn send_error<B>(gateway: &Gateway<B>, connection: &Connection, message: ErrorMessage, request_id: &str) {
+    let frame = ErrorFrame { message, connection_id: &connection.id(), request_id };
+    gateway.counters.error_frames.increment();
+    send(gateway, connection, frame.to_string().into());
+}
+
+fn send<B>(gateway: &Gateway<B>, connection: &Connection, frame: Utf8Bytes) {
+    match connection.outbox.answer(frame, gateway.config.limits.outbox_bytes_max) {
+        Ok(()) => {
+            gateway.counters.messages_out.increment();
+            connection.touch(gateway.tick());
+        }
+        Err(crate::outbox::Refused::Full) => {
+            gateway.counters.answers_dropped.increment();
+            tracing::warn!(
+                connection_id = connection.id(),
+                "the client does not read: an answer was dropped"
+            );
+        }
+        // The client left while the function ran.
+        Err(crate::outbox::Refused::Closed) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(answer: &str, expected: Option<&str>) {
+        let frame = response_frame(ProxyResult::from_answer(answer.as_bytes()).unwrap());
+        assert_eq!(frame.ok().as_deref(), expected, "{answer}");
+    }
+
+    #[test]
+    fn two_way_routes_send_the_body() {
+        check(r#"{"statusCode":200,"body":" as it is\n"}"#, Some(" as it is\n"));
+        check(r#"{"statusCode":500,"body":"too"}"#, Some("too"));
+        check(r#"{"statusCode":200}"#, Some(""));
+        check("null", Some(""));
+        check(r#"{"statusCode":200,"body":"w6Q=","isBase64Encoded":true}"#, Some("ä"));
+        check(r#"{"statusCode":200,"body":"w6Q=","isBase64Encoded":false}"#, Some("w6Q="));
+        check(r#"{"statusCode":200,"body":"/w==","isBase64Encoded":true}"#, None);
+        check(r#"{"statusCode":200,"body":"!","isBase64Encoded":true}"#, None);
+        let body = |length| format!(r#"{{"statusCode":200,"body":"{}"}}"#, "x".repeat(length));
+        let max = "x".repeat(limits::MESSAGE_BYTES_MAX);
+        check(&body(limits::MESSAGE_BYTES_MAX), Some(&max));
+        check(&body(limits::MESSAGE_BYTES_MAX + 1), None);
+    }
+}

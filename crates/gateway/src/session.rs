@@ -1,0 +1,122 @@
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use crate::{
+    Backend,
+    api::Api,
+    closing::Ending,
+    connection::Connection,
+    event::{EventSource, Occasion},
+    gateway::{Gateway, Listener},
+    invoke,
+    socket::{Received, Socket},
+};
+
+/// The life of one connection after its handshake: one task that reads, routes and writes, and never waits for a function.
+pub(crate) struct Session<B> {
+    pub(crate) gateway: Arc<Gateway<B>>,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) api: Arc<Api>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) socket: Socket,
+}
+
+impl<B: Backend> Session<B> {
+    /// Runs until the socket is gone and `$disconnect` has been told.
+    pub(crate) async fn run(mut self) {
+        let ending = poll_fn(|cx| self.poll(cx)).await;
+        self.end(ending).await;
+    }
+
+    /// Ends a connection whose client went away before it learnt that it was let in: `$connect` has run, so `$disconnect` does.
+    pub(crate) async fn abandon(self) {
+        self.end(Ending::Lost).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        // Before anything is looked at, so that no change is missed.
+        self.connection.outbox.register(cx.waker());
+        loop {
+            if let Some(cause) = self.connection.outbox.close_cause() {
+                return Poll::Ready(Ending::ByGateway(cause));
+            }
+            let mut held_back = self.must_hold_back();
+            while !held_back {
+                let Poll::Ready(received) = self.socket.poll_read(cx) else {
+                    break;
+                };
+                match received {
+                    Received::Text(text) => {
+                        self.gateway.counters.messages_in.increment();
+                        self.connection.touch(self.gateway.tick());
+                        invoke::start_message(
+                            &self.gateway,
+                            &self.listener,
+                            &self.api,
+                            &self.connection,
+                            &text,
+                        );
+                        held_back = self.must_hold_back();
+                    }
+                    Received::Control => {}
+                    Received::End(ending) => return Poll::Ready(ending),
+                }
+            }
+            match self.socket.poll_write(cx, &self.connection.outbox) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(Ending::Lost),
+                Poll::Ready(Ok(())) => {}
+            }
+            // Writing may have made room to read on; the end of an invocation wakes this task by itself.
+            if !held_back || self.must_hold_back() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether the client has as much on the way as it may: then nothing more is read from it, and its own network
+    /// tells it to wait.
+    fn must_hold_back(&self) -> bool {
+        let limits = &self.gateway.config.limits;
+        self.connection.in_flight() >= limits.invocations_per_connection_max
+            || self.connection.outbox.is_full(limits.outbox_bytes_max)
+    }
+
+    /// Takes the connection out of reach, closes it, and only then tells `$disconnect` (X1).
+    async fn end(self, ending: Ending) {
+        let Session { gateway, listener, api, connection, socket } = self;
+        api.registry.remove(&connection.key);
+        if connection.outbox.close_cause().is_none() {
+            connection.outbox.end();
+        }
+        // Off the connection's own task state, which stays small for the long time before.
+        Box::pin(socket.close(&connection.outbox, &ending)).await;
+        connection.outbox.end();
+        gateway.counters.connections_now.decrement();
+        tracing::debug!(connection_id = connection.id(), code = ending.code(), "disconnected");
+        let told = Box::pin(tell_disconnect(&gateway, &api, &connection, &ending));
+        listener.kill.run_until_cancelled(told).await;
+    }
+}
+
+/// Runs `$disconnect`; its result changes nothing.
+async fn tell_disconnect<B: Backend>(
+    gateway: &Gateway<B>,
+    api: &Api,
+    connection: &Connection,
+    ending: &Ending,
+) {
+    let Some(route) = &api.disconnect else { return };
+    let Some(integration) = &route.integration else { return };
+    let now_ms = gateway.now_ms();
+    let request_id = gateway.ids.request(now_ms);
+    let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
+    let event = EventSource { api, connection }.disconnect(&occasion, ending.code(), ending.reason());
+    if let Err(failure) = invoke::call(&gateway.backend, integration, event).await {
+        let connection_id = connection.id();
+        tracing::warn!(request_id, connection_id, route_key = &*route.key, "disconnect failed: {failure}");
+    }
+}
