@@ -32,6 +32,10 @@ doubled; 64 wrong command line or ready file; 69 nothing answers, or every clien
 program; 73 the report cannot be written; 75 measured, but this machine was too slow for the latencies to be believed; \
 130 interrupted.";
 
+/// What `examples/echo` takes, and what it answers.
+const ECHO_MESSAGE: &str = r#"{"action":"echo","text":"{n}"}"#;
+const ECHO_REPLY: &str = r#"{"type":"echo","text":"{n}"}"#;
+
 /// Other measurements.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -82,6 +86,9 @@ pub struct RunArgs {
     /// New connections a second
     #[arg(long, value_name = "R", default_value_t = 200.0)]
     pub ramp_per_second: f64,
+    /// Wait for the last pushes at most so long; a fan-out may retry until its function's deadline
+    #[arg(long, value_name = "S", default_value_t = 15.0)]
+    pub straggler_seconds: f64,
     /// Decides everything random in the schedule
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -108,10 +115,10 @@ pub struct EchoArgs {
     /// Round trips of one block; with --bare the sides alternate A B B A
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub block: u64,
-    /// The message; `{n}` becomes the number of the round trip
-    #[arg(long, value_name = "TEXT", default_value = r#"{"action":"echo","data":"{n}"}"#)]
-    pub message: String,
-    /// The right reply, `{n}` as in the message; the message itself if not given
+    /// The message, `{n}` becoming the number of the round trip; if not given, that of the echo example
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// The right reply, `{n}` as in the message; if not given, the message itself, or that of the echo example
     #[arg(long, value_name = "TEXT")]
     pub reply: Option<String>,
     /// Measure a bare tokio-tungstenite echo server as well, in turns
@@ -174,6 +181,7 @@ impl RunArgs {
                 ramp_per_second: self.ramp_per_second,
                 seed: self.seed,
             },
+            straggler_wait: seconds("--straggler-seconds", self.straggler_seconds)?,
             run_id: format!("{run_id:08x}"),
             started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(0),
             goose_report: self.goose_report.clone(),
@@ -194,12 +202,13 @@ impl EchoArgs {
                 LoadError::Internal(format!("this program cannot find its own file: {error}"))
             })
         };
+        let default_reply = self.message.as_deref().unwrap_or(ECHO_REPLY);
         Ok(EchoConfig {
             target: WsTarget::resolve(&self.ws).await?,
             count: self.count,
             block: self.block,
-            message: self.message.clone(),
-            reply: self.reply.clone().unwrap_or_else(|| self.message.clone()),
+            message: self.message.as_deref().unwrap_or(ECHO_MESSAGE).to_owned(),
+            reply: self.reply.as_deref().unwrap_or(default_reply).to_owned(),
             bare: self.bare.then(program).transpose()?,
         })
     }

@@ -10,6 +10,7 @@ use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, RunArgs};
 use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, run, summary};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -21,13 +22,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if wanted { exit::OK } else { exit::USAGE });
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| "error".into()),
-        )
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
+    init_log();
     let result = match &cli.command {
         None => swarm(&cli.run),
         Some(Command::Echo(args)) => measure_echo(args),
@@ -43,6 +38,13 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Nothing by default: what the libraries log, the summary or the error says better.
+fn init_log() {
+    let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
 }
 
 fn swarm(args: &RunArgs) -> Result<u8, LoadError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use mqtt5::{ConnectOptions, MqttClient};
 use tokio::runtime;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::histogram::{record, times};
 use crate::swarm::Swarm;
@@ -126,7 +126,8 @@ fn wait_until(swarm: &Swarm, runtime: &runtime::Runtime, time_ns: u64) -> bool {
             return true;
         }
         if left > PARK_MAX {
-            runtime.block_on(tokio::time::sleep((left - PARK_MAX).min(NAP_MAX)));
+            // The timer needs the runtime around it when it is made.
+            runtime.block_on(async { sleep((left - PARK_MAX).min(NAP_MAX)).await });
         } else {
             // May return early, never more than the kernel's timer slack late.
             thread::park_timeout(left);

@@ -24,10 +24,6 @@ use crate::swarm::{Ramp, Swarm};
 use crate::target::Target;
 use crate::user::{self, REPLY_TIMEOUT};
 
-/// Wait for pushes after the last publish; it ends early when all have arrived. Above the time in which a fan-out
-/// retries inside its function's deadline.
-pub const STRAGGLER_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// Further watch for duplicates once everything has arrived.
 const DUPLICATE_WATCH: Duration = Duration::from_millis(250);
 
@@ -46,6 +42,8 @@ pub struct RunConfig {
     pub load: Load,
     /// Part of the device ids: a run must not meet the last values of another one's devices.
     pub run_id: String,
+    /// Wait for pushes after the last publish; it ends early when all have arrived.
+    pub straggler_wait: Duration,
     /// Wall clock at the start, for the report only.
     pub started_unix_ms: u64,
     /// A file for goose's own report; its ending (html, md, json) decides the format.
@@ -75,12 +73,12 @@ pub async fn run(config: RunConfig) -> Result<Report, LoadError> {
         .map_err(|error| LoadError::Internal(format!("goose refuses its configuration: {error}")))?;
     let (ended_sender, ended) = oneshot::channel();
     let goose = tokio::spawn(async move {
-        let result = attack.execute().await;
+        let result = Box::pin(attack.execute()).await;
         drop::<oneshot::Sender<()>>(ended_sender);
         result
     });
     let progress = Progress::new(config.progress, &swarm.plan);
-    let driven = drive(&swarm, ended, &progress).await;
+    let driven = drive(&swarm, ended, config.straggler_wait, &progress).await;
     swarm.stop();
     progress.step(Step::Close);
     let metrics = end(goose).await;
@@ -128,6 +126,7 @@ struct Driven {
 async fn drive(
     swarm: &Arc<Swarm>,
     goose_ended: oneshot::Receiver<()>,
+    straggler_wait: Duration,
     progress: &Progress,
 ) -> Result<Driven, LoadError> {
     let ramp = tokio::select! {
@@ -141,7 +140,7 @@ async fn drive(
     let cpu_before = cpu_time();
     let published = publish(swarm, progress).await?;
     if published.is_ok() {
-        await_stragglers(swarm, progress).await?;
+        await_stragglers(swarm, straggler_wait, progress).await?;
     }
     Ok(Driven { ramp, published: Some(published), cpu: cpu_time().saturating_sub(cpu_before) })
 }
@@ -189,9 +188,9 @@ async fn publish(swarm: &Arc<Swarm>, progress: &Progress) -> Result<Result<Publi
     }
 }
 
-async fn await_stragglers(swarm: &Swarm, progress: &Progress) -> Result<(), LoadError> {
+async fn await_stragglers(swarm: &Swarm, wait: Duration, progress: &Progress) -> Result<(), LoadError> {
     progress.step(Step::Stragglers);
-    let deadline = TokioInstant::now() + STRAGGLER_TIMEOUT;
+    let deadline = TokioInstant::now() + wait;
     let mut tick = interval(TICK);
     loop {
         tokio::select! {
@@ -238,7 +237,6 @@ fn attack(swarm: &Arc<Swarm>, report: Option<&PathBuf>) -> Result<GooseAttack, G
     configuration.no_transaction_metrics = true;
     configuration.no_scenario_metrics = true;
     configuration.no_telnet = true;
-    configuration.no_websocket = true;
     configuration.report_file = report.iter().map(|path| path.display().to_string()).collect();
     let attack = GooseAttack::initialize_with_config(configuration)?
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?

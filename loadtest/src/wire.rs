@@ -34,10 +34,9 @@ pub(crate) fn topic(device_id: &str) -> String {
 
 /// The payload of an update. Both numbers have a fixed width, so that every update of a run has the same size.
 pub(crate) fn update(version: u32, intended_ns: u64) -> String {
+    let (t, n) = (TIME_DIGITS, SEQUENCE_DIGITS);
     format!(
-        r#"{{"version":{version},"payload":{{"value":{{"t":"{intended_ns:0t$}","n":"{version:0n$}"}}}}}}"#,
-        t = TIME_DIGITS,
-        n = SEQUENCE_DIGITS,
+        r#"{{"version":{version},"payload":{{"value":{{"t":"{intended_ns:0t$}","n":"{version:0n$}"}}}}}}"#
     )
 }
 
