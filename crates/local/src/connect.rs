@@ -6,10 +6,22 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::{net::TcpStream, sync::mpsc, time::timeout};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer, pki_types::pem::PemObject};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
+};
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    WebSocketStream, client_async,
     tungstenite::{
         self, ClientRequestBuilder, Message,
         http::Uri,
@@ -26,7 +38,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lines read ahead of the socket.
 const LINES_QUEUED_MAX: usize = 64;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// A TCP stream, with TLS or without.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+
+type Socket = WebSocketStream<Box<dyn Transport>>;
 
 /// `dunlin connect`: lines out, frames in, until either side ends.
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
@@ -52,7 +68,12 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
     let secure = match url.scheme_str() {
         Some("ws") => false,
         Some("wss") => true,
-        _ => return Err(Failure::usage(format!("{}: a URL that starts with ws:// or wss:// is expected", args.url))),
+        _ => {
+            return Err(Failure::usage(format!(
+                "{}: a URL that starts with ws:// or wss:// is expected",
+                args.url
+            )));
+        }
     };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
@@ -63,11 +84,18 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
     for protocol in &args.protocols {
         request = request.with_sub_protocol(protocol);
     }
-    let connector = if secure { Connector::Rustls(trust(args.ca.clone())?) } else { Connector::Plain };
+    let tls = if secure { Some(TlsConnector::from(trust(args.ca.clone())?)) } else { None };
     let handshake = async {
-        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(tungstenite::Error::Io)?;
-        stream.set_nodelay(true).map_err(tungstenite::Error::Io)?;
-        client_async_tls_with_config(request, stream, None, Some(connector)).await
+        let stream = TcpStream::connect((host.as_str(), port)).await?;
+        stream.set_nodelay(true)?;
+        let transport: Box<dyn Transport> = match tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let name = ServerName::try_from(host).map_err(std::io::Error::other)?;
+                Box::new(tls.connect(name, stream).await?)
+            }
+        };
+        client_async(request, transport).await
     };
     match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok((socket, _))) => Ok(socket),
@@ -76,9 +104,10 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
             args.url,
             response.status().as_u16()
         ))),
-        Ok(Err(error)) => {
-            Err(Failure::unavailable(format!("cannot connect to {}: {error}; is `dunlin up` running?", args.url)))
-        }
+        Ok(Err(error)) => Err(Failure::unavailable(format!(
+            "cannot connect to {}: {error}; is `dunlin up` running?",
+            args.url
+        ))),
         Err(_) => Err(Failure::unavailable(format!(
             "{} did not answer the handshake within {} s",
             args.url,
@@ -90,7 +119,9 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
 /// Trust in one certificate authority: the one given, or the one that `dunlin up` made for this user.
 fn trust(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>, Failure> {
     let file = ca.or_else(authority_file).ok_or_else(|| {
-        Failure::usage("wss needs a certificate authority, and there is no home folder to look in: name one with --ca")
+        Failure::usage(
+            "wss needs a certificate authority, and there is no home folder to look in: name one with --ca",
+        )
     })?;
     let unreadable = |why: String| {
         let file = file.display();
@@ -122,7 +153,10 @@ fn read_lines() -> mpsc::Receiver<String> {
 }
 
 async fn send(socket: &mut Socket, message: Message) -> Result<(), Failure> {
-    socket.send(message).await.map_err(|error| Failure::unavailable(format!("the connection is lost: {error}")))
+    socket
+        .send(message)
+        .await
+        .map_err(|error| Failure::unavailable(format!("the connection is lost: {error}")))
 }
 
 /// Prints a frame; `false` once the connection is over.

@@ -17,5 +17,9 @@ pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
 
 async fn resolve(address: &str) -> Result<SocketAddr, Failure> {
     let unknown = |why: &str| Failure::usage(format!("--mqtt {address}: {why}; HOST:PORT is expected"));
-    lookup_host(address).await.map_err(|error| unknown(&error.to_string()))?.next().ok_or_else(|| unknown("no address"))
+    lookup_host(address)
+        .await
+        .map_err(|error| unknown(&error.to_string()))?
+        .next()
+        .ok_or_else(|| unknown("no address"))
 }

@@ -4,8 +4,8 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig,
-    StageConfig, rustls::ServerConfig,
+    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
+    RouteConfig, StageConfig, rustls::ServerConfig,
 };
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
 use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
@@ -37,7 +37,10 @@ pub(super) fn listen(stack: &Stack, host: IpAddr, port: u16) -> Result<Listeners
         let port = match port {
             0 => 0,
             first => first.checked_add(offset).ok_or_else(|| {
-                Failure::usage(format!("--port {first} leaves too few ports above it for {} APIs", stack.apis.len()))
+                Failure::usage(format!(
+                    "--port {first} leaves too few ports above it for {} APIs",
+                    stack.apis.len()
+                ))
             })?,
         };
         Ok(ListeningApi {
@@ -105,8 +108,8 @@ pub(super) fn serve(
     config.control_token = Some(keyring.control_token.clone());
     config.tls = Some(tls);
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
-    let gateway =
-        Gateway::new(config, apis, Functions(host)).map_err(|error| Failure::data(format!("{error}; correct the template")))?;
+    let gateway = Gateway::new(config, apis, Functions(host))
+        .map_err(|error| Failure::data(format!("{error}; correct the template")))?;
     for ListeningApi { api_id, listening, .. } in listeners.0 {
         for listener in listening.listeners {
             let (gateway, api_id, stop) = (gateway.clone(), api_id.clone(), stop.clone());
@@ -131,7 +134,8 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
             IntegrationKind::LambdaProxy { function } => Some(Integration::LambdaProxy(LambdaProxy {
                 function: function.clone(),
                 timeout: integration.timeout,
-                permitted: integration.credentials_arn.is_some() || may_invoke(stack, api, &route.key, function),
+                permitted: integration.credentials_arn.is_some()
+                    || may_invoke(stack, api, &route.key, function),
             })),
             // The template reader refuses what the gateway cannot call.
             _ => None,

@@ -1,10 +1,6 @@
 //! What a person sees once the stack is up: where everything is, and what to try.
 
-use std::{
-    fmt::Write as _,
-    io::Write as _,
-    time::Duration,
-};
+use std::{fmt::Write as _, io::Write as _, time::Duration};
 
 use dunlin_stack::Stack;
 
@@ -14,10 +10,18 @@ use super::ready::Ready;
 pub(super) fn print(stack: &Stack, ready: &Ready<'_>, took: Duration) {
     let mut text = String::new();
     for api in &ready.apis {
-        line(&mut text, &format!("{} at stage {}", api.logical_id, api.stage), &format!("{}  {}", api.ws, api.wss));
+        line(
+            &mut text,
+            &format!("{} at stage {}", api.logical_id, api.stage),
+            &format!("{}  {}", api.ws, api.wss),
+        );
         line(&mut text, "  management API", &api.management);
     }
-    line(&mut text, "MQTT", &format!("{}{}", ready.mqtt, names(" for rules ", stack.rules.iter().map(|r| &*r.name))));
+    line(
+        &mut text,
+        "MQTT",
+        &format!("{}{}", ready.mqtt, names(" for rules ", stack.rules.iter().map(|r| &*r.name))),
+    );
     let tables = names(" with tables ", stack.tables.iter().map(|table| &*table.name));
     line(&mut text, "DynamoDB", &format!("{}{tables}", ready.dynamodb));
     let functions = names(" with functions ", stack.functions.iter().map(|function| &*function.name));

@@ -23,7 +23,11 @@ pub(crate) fn authority_file() -> Option<PathBuf> {
 
 /// Makes a folder that only its owner may enter.
 pub(super) fn make_dir(dir: &Path) -> Result<(), Failure> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| cannot("create", dir, &error))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| cannot("create", dir, &error))
 }
 
 /// Reads a file; `None` if there is none.
@@ -39,7 +43,8 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Failure> {
 pub(super) fn write_private(file: &Path, text: &str) -> Result<(), Failure> {
     let partial = partial_name(file);
     let write = || {
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut out =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         out.write_all(text.as_bytes())?;
         fs::rename(&partial, file)
     };

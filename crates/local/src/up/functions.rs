@@ -23,36 +23,52 @@ pub(super) struct Addresses {
 }
 
 /// Each language's name for a file of certificate authorities to trust.
-const CA_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+const CA_VARIABLES: [&str; 4] =
+    ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
 
-/// Starts the host with every function of the stack. No process runs before its first event.
-pub(super) fn start(stack: &Stack, keyring: &Keyring, addresses: &Addresses) -> Result<Arc<LambdaHost>, Failure> {
+/// Starts the host with every function of the stack, their code in place. No process runs before its first event.
+pub(super) fn start(
+    stack: &Stack,
+    keyring: &Keyring,
+    addresses: &Addresses,
+) -> Result<Arc<LambdaHost>, Failure> {
     let host = LambdaHost::start(HostConfig::new(&stack.region, &stack.account_id))
         .map_err(|error| Failure::internal(error.to_string()))?;
-    let functions = stack.functions.iter().map(|function| {
-        FunctionConfig {
-            handler: function.handler.clone(),
-            timeout: function.timeout,
-            memory_mb: function.memory_mb,
-            environment: rewrite(&function.environment, &addresses.rewrites),
-            host_environment: host_environment(function, keyring, addresses),
-            ..FunctionConfig::new(&function.name, &function.code)
-        }
+    let functions = stack.functions.iter().map(|function| FunctionConfig {
+        handler: function.handler.clone(),
+        timeout: function.timeout,
+        memory_mb: function.memory_mb,
+        environment: rewrite(&function.environment, &addresses.rewrites),
+        host_environment: host_environment(function, keyring, addresses),
+        ..FunctionConfig::new(&function.name, &function.code)
     });
     host.set_functions(functions.collect())
         .map_err(|error| Failure::data(format!("{}: {error}", stack.template.display())))?;
-    Ok(host)
-}
-
-/// Serves the Invoke API.
-pub(super) fn serve(host: &Arc<LambdaHost>, listening: Listening, tasks: &TaskTracker, stop: CancellationToken) {
-    for listener in listening.listeners {
-        let (host, stop) = (host.clone(), stop.clone());
-        tasks.spawn(async move { host.serve_invoke_api(listener, stop).await });
+    match host.check_code().first() {
+        None => Ok(host),
+        Some((function, error)) => Err(Failure::no_input(format!(
+            "function {function}: {error} (`cargo xtask build` does that for the apps of this repository)"
+        ))),
     }
 }
 
-fn rewrite(environment: &BTreeMap<String, String>, rewrites: &[(String, String)]) -> BTreeMap<String, String> {
+/// Serves the Invoke API.
+pub(super) fn serve(
+    host: &Arc<LambdaHost>,
+    listening: Listening,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) {
+    for listener in listening.listeners {
+        let (host, stop) = (host.clone(), stop.clone());
+        tasks.spawn(async move { host.serve_invoke_api(listener, None, stop.cancelled()).await });
+    }
+}
+
+fn rewrite(
+    environment: &BTreeMap<String, String>,
+    rewrites: &[(String, String)],
+) -> BTreeMap<String, String> {
     let local = |value: &String| {
         let rewritten = rewrites.iter().find_map(|(remote, local)| {
             let rest = value.strip_prefix(remote)?;
@@ -63,7 +79,11 @@ fn rewrite(environment: &BTreeMap<String, String>, rewrites: &[(String, String)]
     environment.iter().map(|(name, value)| (name.clone(), local(value))).collect()
 }
 
-fn host_environment(function: &Function, keyring: &Keyring, addresses: &Addresses) -> BTreeMap<String, String> {
+fn host_environment(
+    function: &Function,
+    keyring: &Keyring,
+    addresses: &Addresses,
+) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), addresses.dynamodb.clone()),
         ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), addresses.lambda.clone()),
@@ -88,8 +108,10 @@ mod tests {
 
     #[track_caller]
     fn check_rewrite(value: &str, expected: &str) {
-        let rewrites =
-            [("https://a1.execute-api.us-east-1.amazonaws.com".to_owned(), "http://127.0.0.1:3001".to_owned())];
+        let rewrites = [(
+            "https://a1.execute-api.us-east-1.amazonaws.com".to_owned(),
+            "http://127.0.0.1:3001".to_owned(),
+        )];
         let environment = BTreeMap::from([("V".to_owned(), value.to_owned())]);
         assert_eq!(rewrite(&environment, &rewrites)["V"], expected);
     }

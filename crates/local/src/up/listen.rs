@@ -26,7 +26,9 @@ pub(super) struct Listening {
 pub(super) fn listen(host: IpAddr, port: u16, flag: &str) -> Result<Listening, Failure> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => in_use(host, port, flag),
-        _ => Failure::unavailable(format!("cannot listen on {host} port {port}: {error}; choose another with {flag}")),
+        _ => Failure::unavailable(format!(
+            "cannot listen on {host} port {port}: {error}; choose another with {flag}"
+        )),
     };
     let mut tries = FREE_PORT_TRIES;
     loop {

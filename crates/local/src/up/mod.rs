@@ -11,7 +11,7 @@ mod rules;
 mod tables;
 mod tls;
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use dunlin_stack::{Parameters, Stack, TemplateError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,7 +28,8 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.data {
         data::make_dir(dir)?;
     }
-    let keyring = Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
+    let keyring =
+        Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
     let tls = tls::prepare(&stack.region)?;
 
     // Every port is taken before anything starts, so that a taken one leaves nothing behind.
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The template as a stack: with its notes logged, and every function's code in place.
+/// The template as a stack, with its notes logged.
 fn load(args: &UpArgs) -> Result<Stack, Failure> {
     let parameters = Parameters {
         values: args.parameters.iter().cloned().collect(),
@@ -99,7 +100,9 @@ fn load(args: &UpArgs) -> Result<Stack, Failure> {
         ..Parameters::default()
     };
     let stack = Stack::load(&args.template, &parameters).map_err(|error| match error {
-        TemplateError::Read { .. } => Failure::no_input(format!("{error}; name the template with --template")),
+        TemplateError::Read { .. } => {
+            Failure::no_input(format!("{error}; name the template with --template"))
+        }
         _ => Failure::data(error.to_string()),
     })?;
     for note in &stack.notes {
@@ -107,25 +110,11 @@ fn load(args: &UpArgs) -> Result<Stack, Failure> {
     }
     if stack.apis.is_empty() {
         let template = args.template.display();
-        return Err(Failure::data(format!("{template} describes no WebSocket API: add an AWS::ApiGatewayV2::Api")));
-    }
-    for function in &stack.functions {
-        check_code(&function.name, &function.code)?;
+        return Err(Failure::data(format!(
+            "{template} describes no WebSocket API: add an AWS::ApiGatewayV2::Api"
+        )));
     }
     Ok(stack)
-}
-
-/// A folder with a `bootstrap`, or an archive: whether it can be started shows at the first cold start.
-fn check_code(function: &str, code: &Path) -> Result<(), Failure> {
-    let missing = if code.is_dir() { code.join("bootstrap") } else { code.to_owned() };
-    if missing.is_file() {
-        return Ok(());
-    }
-    Err(Failure::no_input(format!(
-        "{} is missing, the code of function {function}: build it there first (`cargo xtask build` does for the apps of this \
-         repository)",
-        missing.display()
-    )))
 }
 
 /// The signals that end the stack.
@@ -137,7 +126,9 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        let on = |kind| signal(kind).map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")));
+        let on = |kind| {
+            signal(kind).map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))
+        };
         Ok(Signals {
             interrupt: on(SignalKind::interrupt())?,
             terminate: on(SignalKind::terminate())?,

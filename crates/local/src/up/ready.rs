@@ -45,7 +45,8 @@ pub(super) struct ReadyFile(PathBuf);
 
 impl ReadyFile {
     pub(super) fn write(file: PathBuf, ready: &Ready<'_>) -> Result<Self, Failure> {
-        let text = serde_json::to_string_pretty(ready).map_err(|error| Failure::internal(error.to_string()))?;
+        let text =
+            serde_json::to_string_pretty(ready).map_err(|error| Failure::internal(error.to_string()))?;
         data::write_private(&file, &(text + "\n"))?;
         Ok(ReadyFile(file))
     }

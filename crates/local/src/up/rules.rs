@@ -14,7 +14,12 @@ use crate::failure::Failure;
 const RULES_PRINCIPAL: &str = "iot.amazonaws.com";
 
 /// Starts the broker with every rule of the stack.
-pub(super) async fn start(stack: &Stack, host: Arc<LambdaHost>, address: IpAddr, port: u16) -> Result<IotRules, Failure> {
+pub(super) async fn start(
+    stack: &Stack,
+    host: Arc<LambdaHost>,
+    address: IpAddr,
+    port: u16,
+) -> Result<IotRules, Failure> {
     let mut addresses = vec![SocketAddr::new(address, port)];
     if address == Ipv4Addr::LOCALHOST && has_ipv6() {
         addresses.push(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
@@ -22,7 +27,12 @@ pub(super) async fn start(stack: &Stack, host: Arc<LambdaHost>, address: IpAddr,
     let rules = stack.rules.iter().map(|rule| Rule {
         name: rule.name.clone(),
         sql: rule.sql.clone(),
-        functions: rule.functions.iter().filter(|function| may_invoke(stack, rule, function)).cloned().collect(),
+        functions: rule
+            .functions
+            .iter()
+            .filter(|function| may_invoke(stack, rule, function))
+            .cloned()
+            .collect(),
     });
     let config = Config { addresses, rules: rules.collect(), ..Config::default() };
     IotRules::start(config, Arc::new(Functions(host))).await.map_err(|error| match error {

@@ -44,12 +44,15 @@ pub(super) fn serve(
 
 fn open(data: Option<&Path>) -> Result<Database, Failure> {
     let Some(dir) = data else {
-        return Database::memory().map_err(|error| Failure::internal(format!("cannot make a database: {error}")));
+        return Database::memory()
+            .map_err(|error| Failure::internal(format!("cannot make a database: {error}")));
     };
     let file = dir.join("dynamodb.sqlite");
     Database::new(&file.to_string_lossy()).map_err(|error| {
         let file = file.display();
-        Failure::data(format!("cannot open {file}: {error}; is another stack using it? Else move it away to start afresh"))
+        Failure::data(format!(
+            "cannot open {file}: {error}; is another stack using it? Else move it away to start afresh"
+        ))
     })
 }
 
@@ -83,7 +86,8 @@ fn ensure(database: &Database, table: &Table) -> Result<(), Failure> {
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Failure> {
-    serde_json::from_value(body).map_err(|error| Failure::data(format!("a table's description is not one: {error}")))
+    serde_json::from_value(body)
+        .map_err(|error| Failure::data(format!("a table's description is not one: {error}")))
 }
 
 fn to_json<T: serde::Serialize>(answer: &T) -> Result<Value, Failure> {

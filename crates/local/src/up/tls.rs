@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
@@ -53,7 +53,9 @@ fn authority() -> Result<(KeyPair, Option<std::path::PathBuf>), Failure> {
     if let (Some(key), Some(_)) = (data::read(&key_file)?, data::read(&file)?) {
         let key = KeyPair::from_pem(&key).map_err(|error| {
             let (key_file, file) = (key_file.display(), file.display());
-            Failure::data(format!("{key_file} is no private key ({error}): remove it and {file}, and trust the new one"))
+            Failure::data(format!(
+                "{key_file} is no private key ({error}): remove it and {file}, and trust the new one"
+            ))
         })?;
         return Ok((key, Some(file)));
     }
