@@ -1,42 +1,59 @@
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use bytes::Bytes;
+use mqtt5::broker::{
+    BrokerConfig, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction,
+    server::BrokerShutdownHandle,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::sql::SqlError;
+use crate::{
+    engine::{Counts, Intake, Published, State, engine},
+    rule::{BoxFuture, Rule, RuleSink},
+    sql::SqlError,
+};
 
-/// A boxed future, so that [`RuleSink`] can be a trait object.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// Payload of one MQTT message, in bytes: AWS IoT Core's limit.
+pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+
+/// One MQTT packet: the payload, and room for the topic (256 bytes on the service) and properties.
+const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 8 * 1024;
+
+/// Clients at the same time: ours, within the open files of one process.
+const CLIENTS_MAX: usize = 8_000;
+
+/// Messages that wait for one slow subscriber: ours.
+const SUBSCRIBER_QUEUE_MAX: usize = 1_000;
+
+/// Retained messages: ours; one per topic of a large set of devices.
+const RETAINED_MAX: usize = 20_000;
+
+/// How long a session outlives its connection: the service's default for persistent sessions.
+const SESSION_EXPIRY: Duration = Duration::from_secs(60 * 60);
+
+/// How long the broker may take to accept connections: ours; it takes milliseconds.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the broker may take to close its connections: ours. Only one that has not said anything yet takes long.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long queued messages may take to be delivered at the end: ours.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a free port is tried that must be free on several addresses.
+const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// The wall clock: milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// One rule: which messages, what of them, and who gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// Names the rule in logs and errors.
-    pub name: String,
-    /// The statement.
-    pub sql: String,
-    /// Functions that get the event, by the name that [`RuleSink::deliver`] receives.
-    pub functions: Vec<String>,
-}
-
-/// Takes the events that rules make. Invocation is asynchronous (S6): the future ends when the event is accepted, not
-/// when the function is done.
-pub trait RuleSink: Send + Sync + 'static {
-    /// Hands `event`, a JSON document, to `function`. Called for one event at a time, in the order of the messages.
-    fn deliver(&self, function: &str, event: Bytes) -> BoxFuture<'_, Result<(), DeliverError>>;
-}
-
-/// Why a sink did not accept an event. The event is lost and counted; everything else goes on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeliverError(pub String);
-
 /// What [`IotRules::start`] needs.
 #[derive(Clone)]
 pub struct Config {
-    /// Where to listen. With port 0 the first address gets a free port, and the others the same one.
+    /// Where to listen; at least one. With port 0 the first address gets a free port, and the others the same one.
     pub addresses: Vec<SocketAddr>,
     /// The rules.
     pub rules: Vec<Rule>,
@@ -44,24 +61,20 @@ pub struct Config {
     pub clock: Clock,
 }
 
-/// What happened since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages that clients published.
-    pub published: u64,
-    /// Events that the sink accepted.
-    pub delivered: u64,
-    /// Events that the sink did not accept, or not in time.
-    pub failed: u64,
-    /// Messages that fitted a rule's topic filter but whose payload is not what the rule needs.
-    pub unreadable: u64,
-    /// Messages that found the queue to the rules full.
-    pub dropped: u64,
+impl Default for Config {
+    fn default() -> Self {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clock = Arc::new(move || u64::try_from(now().as_millis()).unwrap_or(u64::MAX));
+        Self { addresses: Vec::new(), rules: Vec::new(), clock }
+    }
 }
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// [`Config::addresses`] is empty.
+    #[error("no mqtt address is given")]
+    NoAddress,
     /// Another program listens there.
     #[error("mqtt address {address} is already in use")]
     AddressInUse {
@@ -92,40 +105,161 @@ pub enum StartError {
     },
 }
 
-/// The running broker. Dropping it stops the broker; [`IotRules::shutdown`] also delivers what is queued.
+/// The running broker. Dropping it stops the broker at once; [`IotRules::shutdown`] also delivers what is queued.
 pub struct IotRules {
-    local_addr: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    state: Arc<State>,
+    broker: BrokerShutdownHandle,
+    broker_task: JoinHandle<()>,
+    stop_worker: CancellationToken,
+    worker_task: JoinHandle<()>,
 }
 
 impl IotRules {
-    /// Parses the rules, then listens.
+    /// Parses the rules, then listens. Connections are accepted when this returns.
     ///
     /// # Errors
     /// If a rule's SQL is not supported, or an address cannot be listened on.
-    pub async fn start(_config: Config, _sink: Arc<dyn RuleSink>) -> Result<Self, StartError> {
-        Err(StartError::Broker { message: "not built yet".into() })
+    pub async fn start(config: Config, sink: Arc<dyn RuleSink>) -> Result<Self, StartError> {
+        let Config { addresses, rules, clock } = config;
+        let (intake, worker, state) =
+            engine(rules, sink).map_err(|(rule, source)| StartError::Sql { rule, source })?;
+        let addresses = free_addresses(addresses)?;
+        let hook = Hook { intake, clock };
+        let mut broker = MqttBroker::with_config(broker_config(&addresses, hook)).await.map_err(refused)?;
+        let addresses = with_port(addresses, broker.local_addr());
+        let mut ready = broker.ready_receiver();
+        let handle = broker.shutdown_handle();
+        let broker_task = tokio::spawn(async move {
+            if let Err(error) = Box::pin(broker.run()).await {
+                tracing::error!(%error, "mqtt broker ended");
+            }
+        });
+        // A shutdown that comes before this point would be lost: the broker does not listen for one yet.
+        match tokio::time::timeout(START_TIMEOUT, ready.wait_for(|ready| *ready)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => {
+                broker_task.abort();
+                return Err(StartError::Broker { message: "it does not accept connections".to_owned() });
+            }
+        }
+        let stop_worker = CancellationToken::new();
+        let worker_task = tokio::spawn(worker.run(stop_worker.clone()));
+        Ok(Self { addresses, state, broker: handle, broker_task, stop_worker, worker_task })
     }
 
     /// The first address, with the port that it got.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.addresses[0]
+    }
+
+    /// All addresses, with the port that they got.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// What happened so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.state.counts()
     }
 
-    /// Closes the port, delivers what is queued within a bound, and returns the final counts.
-    pub async fn shutdown(self) -> Counts {
-        Counts::default()
+    /// Closes the port, delivers what is queued, within three seconds in all, and returns the final counts.
+    pub async fn shutdown(mut self) -> Counts {
+        self.broker.shutdown();
+        if tokio::time::timeout(STOP_TIMEOUT, &mut self.broker_task).await.is_err() {
+            self.broker_task.abort();
+        }
+        self.stop_worker.cancel();
+        if tokio::time::timeout(DRAIN_TIMEOUT, &mut self.worker_task).await.is_err() {
+            self.worker_task.abort();
+        }
+        self.state.abandon_pending();
+        self.state.counts()
     }
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { addresses: Vec::new(), rules: Vec::new(), clock: Arc::new(|| 0) }
+impl Drop for IotRules {
+    fn drop(&mut self) {
+        self.broker.shutdown();
+        self.broker_task.abort();
+        self.worker_task.abort();
     }
+}
+
+/// The broker's publish hook. Messages also go to the broker's own subscribers.
+struct Hook {
+    intake: Intake,
+    clock: Clock,
+}
+
+impl BrokerEventHandler for Hook {
+    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> BoxFuture<'a, PublishAction> {
+        let ClientPublishEvent { client_id, topic, payload, .. } = event;
+        self.intake.take(Published { topic, client_id, payload, received_at_ms: (self.clock)() });
+        Box::pin(std::future::ready(PublishAction::Continue))
+    }
+}
+
+fn broker_config(addresses: &[SocketAddr], hook: Hook) -> BrokerConfig {
+    let mut config = BrokerConfig::default().with_event_handler(Arc::new(hook));
+    config.bind_addresses = addresses.to_vec();
+    config.max_clients = CLIENTS_MAX;
+    config.max_packet_size = PACKET_BYTES_MAX;
+    config.client_channel_capacity = SUBSCRIBER_QUEUE_MAX;
+    config.max_retained_messages = RETAINED_MAX;
+    config.session_expiry_interval = SESSION_EXPIRY;
+    config.storage_config.enable_persistence = false;
+    config.sys_topics_enabled = false;
+    config
+}
+
+/// The addresses with a port that is free on all of them. The broker binds by itself, says nothing about the second
+/// address, and words its errors for other programs: so each is tried here first.
+fn free_addresses(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, StartError> {
+    let [first, others @ ..] = addresses.as_slice() else { return Err(StartError::NoAddress) };
+    if first.port() != 0 {
+        try_bind(&addresses)?;
+        return Ok(addresses);
+    }
+    if others.is_empty() {
+        return Ok(addresses); // the broker finds a port, and tells which
+    }
+    let mut result = Err(StartError::NoAddress);
+    for _ in 0..PORT_ATTEMPTS_MAX {
+        let listener = TcpListener::bind(first).map_err(|error| unbound(*first, error))?;
+        let found = with_port(addresses.clone(), listener.local_addr().ok());
+        result = try_bind(&found[1..]).map(|()| found);
+        if !matches!(result, Err(StartError::AddressInUse { .. })) {
+            break;
+        }
+    }
+    result
+}
+
+fn try_bind(addresses: &[SocketAddr]) -> Result<(), StartError> {
+    for address in addresses {
+        TcpListener::bind(address).map_err(|error| unbound(*address, error))?;
+    }
+    Ok(())
+}
+
+fn with_port(mut addresses: Vec<SocketAddr>, bound: Option<SocketAddr>) -> Vec<SocketAddr> {
+    if let Some(bound) = bound {
+        addresses.iter_mut().for_each(|address| address.set_port(bound.port()));
+    }
+    addresses
+}
+
+fn unbound(address: SocketAddr, source: std::io::Error) -> StartError {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Bind { address, source },
+    }
+}
+
+fn refused(error: mqtt5::MqttError) -> StartError {
+    StartError::Broker { message: error.to_string() }
 }

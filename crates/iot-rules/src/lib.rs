@@ -11,7 +11,7 @@
 //!
 //! struct Print;
 //! impl RuleSink for Print {
-//!     fn deliver(&self, function: &str, event: Bytes) -> BoxFuture<'_, Result<(), DeliverError>> {
+//!     fn deliver<'a>(&'a self, function: &'a str, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
 //!         println!("{function} gets {} bytes", event.len());
 //!         Box::pin(async { Ok(()) })
 //!     }
@@ -32,6 +32,10 @@
 
 mod broker;
 pub mod client;
+mod engine;
+mod rule;
 pub mod sql;
 
-pub use broker::{BoxFuture, Clock, Config, Counts, DeliverError, IotRules, Rule, RuleSink, StartError};
+pub use broker::{Clock, Config, IotRules, PAYLOAD_BYTES_MAX, StartError};
+pub use engine::{Counts, DELIVER_TIMEOUT, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
+pub use rule::{BoxFuture, DeliverError, Rule, RuleSink};
