@@ -284,8 +284,8 @@ impl Environment {
         self.state().outstanding.is_some()
     }
 
-    /// What the supervisor has to do now. `recheck` bounds its sleep: an invocation that begins after this look has
-    /// its deadline at least that much later, so nobody needs to wake the supervisor for it.
+    /// What the supervisor has to do now. `recheck` bounds its sleep and is at most the function's timeout: an invocation
+    /// that begins after this look has a later deadline than the next look, so nobody needs to wake the supervisor.
     pub(crate) fn due(
         &self,
         now: Instant,
@@ -295,7 +295,8 @@ impl Environment {
     ) -> Due {
         let mut state = self.state();
         if !state.initialised {
-            return if now >= init_deadline { Due::InitTimedOut } else { Due::Later(init_deadline) };
+            let look_again = init_deadline.min(now + recheck);
+            return if now >= init_deadline { Due::InitTimedOut } else { Due::Later(look_again) };
         }
         match &state.outstanding {
             Some(outstanding) if now >= outstanding.deadline => match state.end() {

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::limits::DRAIN_BYTES_MAX;
+use crate::{limits::DRAIN_BYTES_MAX, patient_socket::PatientSocket};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -100,7 +100,7 @@ where
         let reply = handle(request);
         async { Ok::<_, Infallible>(reply.await) }
     });
-    if let Err(error) = builder.serve_connection(TokioIo::new(socket), service).await {
+    if let Err(error) = builder.serve_connection(TokioIo::new(PatientSocket::new(socket)), service).await {
         tracing::debug!(%error, "connection ended");
     }
 }

@@ -54,10 +54,11 @@ mod background;
 mod http_server;
 mod invoke_api;
 pub mod limits;
+mod patient_socket;
 
 pub use config::{FunctionConfig, HostConfig, RandomBytes, WallClock};
 pub use error::{CodeError, ConfigError, InvokeError};
 pub use host::{EnvironmentInfo, LambdaHost};
 pub use invocation::{FunctionErrorKind, InvocationType, InvokeOutcome, InvokeRequest, RequestId};
 pub use invoke_api::Authorize;
-pub use output::{LOG_TARGET, LogLine, LogSender, LogStream};
+pub use output::{LOG_TARGET, LogLine, LogSender};

@@ -33,49 +33,33 @@ pub struct LogLine {
     pub pid: u32,
     /// The invocation that the process was at, or had last been at; `None` before its first.
     pub request_id: Option<RequestId>,
-    /// Where it was printed.
-    pub stream: LogStream,
     /// The line without its end; at most 16 KiB, longer ones are split.
     pub text: String,
 }
 
-/// One of a process's two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
 /// What a process prints, cut into lines that know which invocation they belong to.
 ///
-/// The pipes are read by a task of their own, and also when an invocation begins and ends: what a process writes
-/// before it answers is in the pipe before its answer is on the socket, so the look at the end finds it.
+/// Standard output and standard error are one pipe, as they are one log stream on the service: two would lose the order
+/// of their lines. The pipe is read by a task of its own, and also when an invocation begins and ends: what a
+/// process writes before it answers is in the pipe before its answer is on the socket, so the look at the end finds it.
 pub(crate) struct Output {
     function: Arc<str>,
     pid: u32,
     lines: Option<LogSender>,
     lines_dropped: Arc<AtomicU64>,
+    pipe: Receiver,
     state: Mutex<State>,
 }
 
 struct State {
-    pipes: [Pipe; 2],
     request_id: Option<RequestId>,
     tail: Vec<u8>,
-    buffer: Box<[u8]>,
-}
-
-struct Pipe {
-    stream: LogStream,
-    fd: Arc<Receiver>,
     /// The beginning of a line whose end is not there yet.
     partial: Vec<u8>,
-    open: bool,
+    buffer: Box<[u8]>,
+    closed: bool,
 }
 
-#[derive(PartialEq)]
 enum Look {
     /// The pipe is empty for now.
     Empty,
@@ -89,34 +73,27 @@ impl Output {
     pub(crate) fn new(
         function: Arc<str>,
         pid: u32,
-        [stdout, stderr]: [OwnedFd; 2],
+        pipe: OwnedFd,
         lines: Option<LogSender>,
         lines_dropped: Arc<AtomicU64>,
     ) -> io::Result<Self> {
-        let pipe = |stream, fd: OwnedFd| {
-            // Makes the reading end non-blocking; the process keeps an ordinary writing end.
-            let fd = Arc::new(Receiver::from_owned_fd(fd)?);
-            Ok::<_, io::Error>(Pipe { stream, fd, partial: Vec::new(), open: true })
-        };
         let state = State {
-            pipes: [pipe(LogStream::Stdout, stdout)?, pipe(LogStream::Stderr, stderr)?],
             request_id: None,
             tail: Vec::new(),
+            partial: Vec::new(),
             buffer: vec![0; 8 * 1024].into(),
+            closed: false,
         };
-        Ok(Self { function, pid, lines, lines_dropped, state: Mutex::new(state) })
+        // Makes the reading end non-blocking; the process keeps an ordinary writing end.
+        let pipe = Receiver::from_owned_fd(pipe)?;
+        Ok(Self { function, pid, lines, lines_dropped, pipe, state: Mutex::new(state) })
     }
 
-    /// Reads both pipes until they are closed. To be run as a task and dropped when the environment has ended.
+    /// Reads the pipe until it is closed. To be run as a task and dropped when the environment has ended.
     pub(crate) async fn pump(&self) -> io::Result<()> {
-        let [stdout, stderr] = [0, 1].map(|index| Arc::clone(&self.state().pipes[index].fd));
-        tokio::try_join!(self.pump_one(0, stdout), self.pump_one(1, stderr)).map(drop)
-    }
-
-    async fn pump_one(&self, index: usize, fd: Arc<Receiver>) -> io::Result<()> {
         loop {
-            fd.readable().await?;
-            let looked = fd.try_io(|| match self.look(&mut self.state(), index) {
+            self.pipe.readable().await?;
+            let looked = self.pipe.try_io(|| match self.look(&mut self.state()) {
                 Look::Empty => Err(io::ErrorKind::WouldBlock.into()),
                 looked => Ok(looked),
             });
@@ -129,7 +106,7 @@ impl Output {
     /// From here on, lines belong to this invocation.
     pub(crate) fn begin(&self, request_id: &RequestId) {
         let mut state = self.state();
-        self.look_at_both(&mut state);
+        self.look(&mut state);
         state.request_id = Some(request_id.clone());
         state.tail.clear();
     }
@@ -137,87 +114,69 @@ impl Output {
     /// The end of what was printed since [`begin`](Self::begin), or since the start.
     pub(crate) fn tail(&self) -> String {
         let mut state = self.state();
-        self.look_at_both(&mut state);
+        self.look(&mut state);
         let tail = std::mem::take(&mut state.tail);
         String::from_utf8_lossy(&tail[tail.len().saturating_sub(LOG_TAIL_BYTES_MAX)..]).into_owned()
     }
 
-    /// Passes on what is left when the process has ended, lines without an end too.
+    /// Passes on what is left when the process has ended, a line without an end too.
     pub(crate) fn finish(&self) {
         let mut state = self.state();
-        self.look_at_both(&mut state);
-        for index in 0..state.pipes.len() {
-            self.flush(&mut state, index);
-        }
+        self.look(&mut state);
+        self.flush(&mut state);
     }
 
-    fn look_at_both(&self, state: &mut State) {
-        for index in 0..state.pipes.len() {
-            self.look(state, index);
-        }
-    }
-
-    /// Reads one pipe until it is empty, or as much as a pipe holds.
-    fn look(&self, state: &mut State, index: usize) -> Look {
+    /// Reads until the pipe is empty, or as much as a pipe holds.
+    fn look(&self, state: &mut State) -> Look {
         let mut left = LOG_READ_BYTES_MAX;
-        while left > 0 {
-            let pipe = &mut state.pipes[index];
-            if !pipe.open {
-                return Look::Closed;
-            }
-            match rustix::io::read(&pipe.fd, &mut state.buffer[..]) {
-                Ok(0) | Err(Errno::IO | Errno::BADF) => {
-                    pipe.open = false;
-                    self.flush(state, index);
-                    return Look::Closed;
+        while left > 0 && !state.closed {
+            match rustix::io::read(&self.pipe, &mut state.buffer[..]) {
+                Ok(0) => {
+                    state.closed = true;
+                    self.flush(state);
                 }
                 Ok(read) => {
                     left = left.saturating_sub(read);
-                    self.split(state, index, read);
+                    self.split(state, read);
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => return Look::Empty,
             }
         }
-        Look::More
+        if state.closed { Look::Closed } else { Look::More }
     }
 
     /// Cuts the first `read` bytes of the buffer into lines.
-    fn split(&self, state: &mut State, index: usize, read: usize) {
+    fn split(&self, state: &mut State, read: usize) {
         let buffer = std::mem::take(&mut state.buffer);
         for piece in buffer[..read].split_inclusive(|&byte| byte == b'\n') {
-            let (text, ended) = match piece.strip_suffix(b"\n") {
+            let (mut text, ended) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            let mut text = text;
-            loop {
-                let partial = &mut state.pipes[index].partial;
-                let room = LOG_LINE_BYTES_MAX - partial.len();
-                if text.len() <= room {
-                    partial.extend_from_slice(text);
-                    break;
-                }
-                partial.extend_from_slice(&text[..room]);
-                text = &text[room..];
-                self.emit(state, index);
+            while let Some((fits, rest)) = text.split_at_checked(LOG_LINE_BYTES_MAX - state.partial.len())
+                && !rest.is_empty()
+            {
+                state.partial.extend_from_slice(fits);
+                self.emit(state);
+                text = rest;
             }
+            state.partial.extend_from_slice(text);
             if ended {
-                self.emit(state, index);
+                self.emit(state);
             }
         }
         state.buffer = buffer;
     }
 
-    fn flush(&self, state: &mut State, index: usize) {
-        if !state.pipes[index].partial.is_empty() {
-            self.emit(state, index);
+    fn flush(&self, state: &mut State) {
+        if !state.partial.is_empty() {
+            self.emit(state);
         }
     }
 
-    fn emit(&self, state: &mut State, index: usize) {
-        let pipe = &mut state.pipes[index];
-        let line = std::mem::take(&mut pipe.partial);
+    fn emit(&self, state: &mut State) {
+        let line = std::mem::take(&mut state.partial);
         state.tail.extend_from_slice(&line);
         state.tail.push(b'\n');
         if state.tail.len() > 2 * LOG_LINE_BYTES_MAX {
@@ -225,18 +184,13 @@ impl Output {
             state.tail.drain(..surplus);
         }
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
-        let stream = match pipe.stream {
-            LogStream::Stdout => "stdout",
-            LogStream::Stderr => "stderr",
-        };
         let request_id = state.request_id.as_ref().map(RequestId::as_str);
-        tracing::info!(target: LOG_TARGET, function = &*self.function, request_id, stream, "{text}");
+        tracing::info!(target: LOG_TARGET, function = &*self.function, request_id, "{text}");
         let Some(lines) = &self.lines else { return };
         let line = LogLine {
             function: Arc::clone(&self.function),
             pid: self.pid,
             request_id: state.request_id.clone(),
-            stream: pipe.stream,
             text,
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = lines.try_send(line) {
@@ -256,11 +210,9 @@ mod tests {
     use super::*;
 
     fn output(capacity: usize) -> (Output, PipeWriter, mpsc::Receiver<LogLine>) {
-        let (stdout, writer) = pipe().unwrap();
-        let (stderr, _) = pipe().unwrap();
+        let (reader, writer) = pipe().unwrap();
         let (sender, lines) = mpsc::channel(capacity);
-        let pipes = [stdout.into(), stderr.into()];
-        (Output::new("f".into(), 7, pipes, Some(sender), Arc::default()).unwrap(), writer, lines)
+        (Output::new("f".into(), 7, reader.into(), Some(sender), Arc::default()).unwrap(), writer, lines)
     }
 
     fn id(seed: u8) -> RequestId {

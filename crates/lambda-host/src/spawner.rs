@@ -39,11 +39,10 @@ pub(crate) struct SpawnRequest {
     pub(crate) variables: Arc<[(OsString, OsString)]>,
 }
 
-/// A process that runs, and its two output pipes.
+/// A process that runs, and the pipe that it prints into.
 pub(crate) struct Spawned {
     pub(crate) process: Process,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    pub(crate) output: OwnedFd,
 }
 
 struct Job {
@@ -90,21 +89,23 @@ impl Spawner {
 }
 
 fn spawn(request: &SpawnRequest, orphans: &Arc<OrphanGuard>) -> io::Result<Spawned> {
-    let mut command = Command::new(&request.program);
-    command
-        .current_dir(&request.working_directory)
-        .env_clear()
-        .envs(request.variables.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    die_with_parent(&mut command, getpid());
-    let mut child = command.spawn()?;
-    let pipes = child.stdout.take().zip(child.stderr.take());
+    let (output, writer) = io::pipe()?;
+    // The command is dropped at the end of the statement, and with it our copies of the writing end.
+    let child = {
+        let mut command = Command::new(&request.program);
+        command
+            .current_dir(&request.working_directory)
+            .env_clear()
+            .envs(request.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0);
+        die_with_parent(&mut command, getpid());
+        command.spawn()?
+    };
     let process = Process::adopt(child, Arc::clone(orphans))?;
-    let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the output pipes are missing"))?;
-    Ok(Spawned { process, stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Spawned { process, output: output.into() })
 }
 
 /// Has the child killed when this thread ends, however that comes about.

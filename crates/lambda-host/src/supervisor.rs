@@ -103,11 +103,11 @@ async fn begin(
     })?;
 
     let exit = spawned.process.exit_watch().map_err(host)?;
-    let pipes = [spawned.stdout, spawned.stderr];
     let lines = shared.config.log_lines.clone();
     let lines_dropped = Arc::clone(&shared.lines_dropped);
-    let output = Output::new(Arc::clone(&function.name), spawned.process.pid(), pipes, lines, lines_dropped)
-        .map_err(host)?;
+    let output =
+        Output::new(Arc::clone(&function.name), spawned.process.pid(), spawned.output, lines, lines_dropped)
+            .map_err(host)?;
     let environment =
         Arc::new(Environment::new(id, function, prepared, spawned.process, output, stop.clone()));
 
@@ -133,17 +133,17 @@ impl Running {
         let environment = &self.environment;
         let config = &function.shared.config;
         let init_deadline = started + config.init_timeout;
+        let recheck = function.config.timeout.min(config.environment_idle_max);
         loop {
             let now = Instant::now();
-            let due =
-                environment.due(now, init_deadline, function.config.timeout, config.environment_idle_max);
+            let due = environment.due(now, init_deadline, recheck, config.environment_idle_max);
             let wake = match due {
                 Due::Later(wake) => wake,
                 Due::InitTimedOut => return End::Failed(Failure::InitTimedOut(config.init_timeout)),
                 Due::TimedOut(outstanding) => return End::TimedOut(outstanding),
                 Due::Idle if function.take_away_idle(environment.id) => return End::Stopped,
                 // It has just been given something to do, or has not asked for more since its last answer.
-                Due::Idle => now + function.config.timeout,
+                Due::Idle => now + recheck,
             };
             tokio::select! {
                 biased;

@@ -1,1 +1,12 @@
+//! The host with real function processes: `tests/probe` is the function.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets something else has failed")]
 
+mod support;
+
+mod ends;
+mod events;
+mod failures;
+mod invoke_api;
+mod invoking;
+mod printing;
+mod protocol;

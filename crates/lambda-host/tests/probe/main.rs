@@ -1,1 +1,285 @@
-fn main() {}
+//! A function for the tests: speaks the Runtime API with nothing but a socket, and does what its event tells it,
+//! `{"do": "echo", …}`. What it does before its first event is in `PROBE_INIT`.
+//!
+//! A *gate* is a socket of the test's: the process says its id there, and the test sees the process's death as the end
+//! of the stream. With the argument `linger` this program is such a process and nothing else; with
+//! `host` it is a function host, to be killed.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Command, Stdio, exit},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+
+mod host;
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("linger") => drop(pass_gate(&arguments[2])),
+        Some("host") => host::run(&arguments[2], &arguments[3]),
+        _ => function(),
+    }
+}
+
+fn function() {
+    let mut api = Api::connect();
+    match env::var("PROBE_INIT").as_deref() {
+        Ok("panic") => panic!("the probe panics at its start"),
+        Ok("exit") => exit(3),
+        Ok("hang") => drop(pass_gate(&env::var("PROBE_GATE").expect("hang needs PROBE_GATE"))),
+        Ok("error") => {
+            let body = br#"{"errorType":"Probe.NoTable","errorMessage":"no table"}"#;
+            api.call("POST", "/2018-06-01/runtime/init/error", &[], body);
+            exit(1);
+        }
+        Ok("extension") => register_extension(),
+        _ => {}
+    }
+    println!("the probe is up");
+    let mut kept = Vec::new();
+    loop {
+        let (status, headers, event) = api.call("GET", "/2018-06-01/runtime/invocation/next", &[], b"");
+        assert_eq!(status, 200);
+        let id = headers["lambda-runtime-aws-request-id"].clone();
+        let event: Value = serde_json::from_slice(&event).expect("the host passes on what the test sends");
+        let answer = match event["do"].as_str().unwrap_or("echo") {
+            "headers" => json!(headers).to_string().into_bytes(),
+            "environment" => environment(),
+            "gate" => {
+                drop(pass_gate(text(&event, "gate")));
+                echo(&event)
+            }
+            "keep" => {
+                kept.push(open_gate(text(&event, "gate")));
+                echo(&event)
+            }
+            "fork" => {
+                linger(text(&event, "gate"));
+                echo(&event)
+            }
+            "print" => {
+                for line in event["lines"].as_array().into_iter().flatten() {
+                    println!("{}", line.as_str().unwrap_or_default());
+                }
+                eprintln!("to standard error");
+                echo(&event)
+            }
+            "exit" => exit(3),
+            "abort" => std::process::abort(),
+            "answer and exit" => {
+                let request = Api::request("POST", &response_path(&id), &[], b"\"last words\"");
+                api.stream.get_mut().write_all(&request).expect("the host listens");
+                exit(0)
+            }
+            "garbage" => b"}{ not JSON".to_vec(),
+            "huge" => vec![b' '; usize::try_from(event["bytes"].as_u64().unwrap_or(0)).expect("64 bits")],
+            "error" => {
+                let body = event["error"].as_str().map_or_else(
+                    || br#"{"errorType":"Probe.Error","errorMessage":"as asked"}"#.to_vec(),
+                    |text| text.as_bytes().to_vec(),
+                );
+                let kind = ("Lambda-Runtime-Function-Error-Type", "Probe.Header");
+                let path = format!("/2018-06-01/runtime/invocation/{id}/error");
+                api.call("POST", &path, &[kind], &body);
+                continue;
+            }
+            "fail until" => {
+                let (mut gate, attempts) = open_gate(text(&event, "gate"));
+                let mut line = String::new();
+                gate.read_line(&mut line).expect("the test answers");
+                drop(attempts);
+                if line.trim() == "fail" {
+                    let path = format!("/2018-06-01/runtime/invocation/{id}/error");
+                    api.call("POST", &path, &[], b"{}");
+                    continue;
+                }
+                echo(&event)
+            }
+            "protocol" => {
+                let faults = protocol_faults(&mut api, &id);
+                api.call("POST", &response_path(&id), &[], faults.to_string().as_bytes());
+                let (status, _, body) = api.call("POST", &response_path(&id), &[], b"{}");
+                println!("second answer: {status} {}", String::from_utf8_lossy(&body));
+                continue;
+            }
+            "two polls" => {
+                // A concurrent runtime: another poll is open before the event of the first is answered.
+                let mut other = Api::connect();
+                let poll = Api::request("GET", "/2018-06-01/runtime/invocation/next", &[], b"");
+                other.stream.get_mut().write_all(&poll).expect("the host listens");
+                api.call("POST", &response_path(&id), &[], &echo(&event));
+                api = other;
+                let (_, headers, event) = api.read();
+                let event: Value =
+                    serde_json::from_slice(&event).expect("the host passes on what the test sends");
+                let path = response_path(&headers["lambda-runtime-aws-request-id"]);
+                api.call("POST", &path, &[], &echo(&event));
+                continue;
+            }
+            "stream" => {
+                api.stream_error(&id);
+                continue;
+            }
+            _ => echo(&event),
+        };
+        let (status, _, body) = api.call("POST", &response_path(&id), &[], &answer);
+        if status != 202 {
+            println!("answer refused: {status} {}", String::from_utf8_lossy(&body));
+        }
+    }
+}
+
+fn response_path(id: &str) -> String {
+    format!("/2018-06-01/runtime/invocation/{id}/response")
+}
+
+fn echo(event: &Value) -> Vec<u8> {
+    json!({ "pid": std::process::id(), "event": event }).to_string().into_bytes()
+}
+
+fn environment() -> Vec<u8> {
+    let variables: BTreeMap<String, String> = env::vars().collect();
+    let directory = env::current_dir().expect("the host sets one");
+    json!({ "pid": std::process::id(), "directory": directory, "variables": variables })
+        .to_string()
+        .into_bytes()
+}
+
+/// What the Runtime API says to calls that are wrong while an invocation is under way.
+fn protocol_faults(api: &mut Api, id: &str) -> Value {
+    let mut said = serde_json::Map::new();
+    let mut call = |name: &str, method: &str, path: &str, headers: &[(&str, &str)]| {
+        let (status, _, body) = api.call(method, path, headers, b"{}");
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        said.insert(
+            name.to_owned(),
+            json!(format!("{status} {}", body["errorType"].as_str().unwrap_or("-"))),
+        );
+    };
+    call("unknown id", "POST", &response_path("8f3a"), &[]);
+    call("unknown id, error", "POST", "/2018-06-01/runtime/invocation/8f3a/error", &[]);
+    call("init error", "POST", "/2018-06-01/runtime/init/error", &[]);
+    call("restore", "GET", "/2018-06-01/runtime/restore/next", &[]);
+    call("bad mode", "POST", &response_path(id), &[("Lambda-Runtime-Function-Response-Mode", "odd")]);
+    call("no call", "GET", "/2018-06-01/runtime/invocation/first", &[]);
+    call("web page", "GET", "/2018-06-01/runtime/invocation/next", &[("Origin", "http://localhost:3000")]);
+    call("extension without name", "POST", "/2020-01-01/extension/register", &[]);
+    call("extension without id", "GET", "/2020-01-01/extension/event/next", &[]);
+    Value::Object(said)
+}
+
+/// As the Rust runtime's helper for an orderly end does it, and then waits on a second connection.
+fn register_extension() {
+    let mut api = Api::connect();
+    let headers = [("Lambda-Extension-Name", "_probe"), ("Lambda-Extension-Accept-Feature", "accountId")];
+    let (status, headers, body) =
+        api.call("POST", "/2020-01-01/extension/register", &headers, br#"{"events":[]}"#);
+    println!("registered: {status} {}", String::from_utf8_lossy(&body));
+    let identifier = headers["lambda-extension-identifier"].clone();
+    let own = [("Lambda-Extension-Identifier", identifier.as_str())];
+    let poll = Api::request("GET", "/2020-01-01/extension/event/next", &own, b"");
+    api.stream.get_mut().write_all(&poll).expect("the host listens");
+    std::mem::forget(api);
+}
+
+fn text<'a>(event: &'a Value, name: &str) -> &'a str {
+    event[name].as_str().expect("the test names the gate")
+}
+
+/// Connects to the gate and says this process's id.
+fn open_gate(address: &str) -> (BufReader<TcpStream>, Arc<()>) {
+    let mut stream = TcpStream::connect(address).expect("the test listens");
+    writeln!(stream, "{}", std::process::id()).expect("the test listens");
+    (BufReader::new(stream), Arc::new(()))
+}
+
+/// Waits at the gate until the test lets it pass.
+fn pass_gate(address: &str) -> String {
+    let mut line = String::new();
+    open_gate(address).0.read_line(&mut line).expect("the test answers");
+    line
+}
+
+/// Starts a process of the function's own, which lives until it is killed.
+fn linger(gate: &str) {
+    let program = env::current_exe().expect("this process has a program");
+    Command::new(program)
+        .args(["linger", gate])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("this program can be started");
+}
+
+struct Api {
+    stream: BufReader<TcpStream>,
+}
+
+type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
+
+impl Api {
+    fn connect() -> Self {
+        let address = env::var("AWS_LAMBDA_RUNTIME_API").expect("the host sets the address");
+        let stream = TcpStream::connect(address).expect("the host listens");
+        stream.set_nodelay(true).expect("a fresh socket");
+        Self { stream: BufReader::new(stream) }
+    }
+
+    fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        self.stream
+            .get_mut()
+            .write_all(&Self::request(method, path, headers, body))
+            .expect("the host listens");
+        self.read()
+    }
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: runtime\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        let mut request = request.into_bytes();
+        request.extend_from_slice(body);
+        request
+    }
+
+    fn read(&mut self) -> Reply {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("the host answers");
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let Some(status) = status else { exit(9) };
+        let mut headers = BTreeMap::new();
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).expect("the host answers");
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            headers.insert(name.to_lowercase(), value.to_owned());
+        }
+        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).expect("the host answers");
+        (status, headers, body)
+    }
+
+    /// An answer in pieces that ends with an error (P6).
+    fn stream_error(&mut self, id: &str) {
+        let path = response_path(id);
+        // {"errorType":"Probe.Late","errorMessage":"after the first piece"}
+        let body = "eyJlcnJvclR5cGUiOiJQcm9iZS5MYXRlIiwiZXJyb3JNZXNzYWdlIjoiYWZ0ZXIgdGhlIGZpcnN0IHBpZWNlIn0=";
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: runtime\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\
+             Transfer-Encoding: chunked\r\n\
+             Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n\
+             5\r\nfirst\r\n0\r\nLambda-Runtime-Function-Error-Type: Probe.Late\r\n\
+             Lambda-Runtime-Function-Error-Body: {body}\r\n\r\n"
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).expect("the host listens");
+        assert_eq!(self.read().0, 202);
+    }
+}

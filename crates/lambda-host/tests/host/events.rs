@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use dunlin_lambda_host::InvocationType;
+use serde_json::json;
+
+use crate::support::{Fixture, Gate};
+
+#[tokio::test]
+async fn an_event_is_accepted_at_once_and_tried_again_when_the_function_fails() {
+    let fixture = Fixture::with(|config, _| config.event_retry_delays = vec![Duration::from_millis(5); 2]);
+    let gate = Gate::open().await;
+    let payload = json!({"do": "fail until", "gate": gate.address()}).to_string();
+    // The third attempt is the last (N5), so that the fourth visitor belongs to the second event.
+    for attempts in [["fail", "fail", "fail"].as_slice(), &["fail", "pass"], &["pass"]] {
+        let accepted =
+            fixture.host.invoke("probe", payload.clone().into(), InvocationType::Event).await.unwrap();
+        assert_eq!(accepted.payload, "");
+        for word in attempts {
+            gate.visitor().await.let_pass(word).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_do_not_start_more_processes_than_allowed() {
+    let fixture = Fixture::with(|config, _| config.environments_per_function_max = 2);
+    let gate = Gate::open().await;
+    let payload = json!({"do": "gate", "gate": gate.address()}).to_string();
+    for _ in 0..6 {
+        fixture.host.invoke("probe", payload.clone().into(), InvocationType::Event).await.unwrap();
+    }
+    let mut pids = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let mut pair = [gate.visitor().await, gate.visitor().await];
+        pids.extend(pair.iter().map(|visitor| visitor.pid));
+        for visitor in &mut pair {
+            visitor.let_pass("").await;
+        }
+    }
+    assert_eq!(pids.len(), 2);
+}
+
+#[tokio::test]
+async fn a_dry_run_runs_nothing() {
+    let fixture = Fixture::new();
+    fixture.host.invoke("probe", "{}".into(), InvocationType::DryRun).await.unwrap();
+    assert!(fixture.host.environments().is_empty());
+}
