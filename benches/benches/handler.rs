@@ -1,0 +1,97 @@
+//! From an event to an answer: what the handler crate adds to parsing.
+
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::borrow::Cow;
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use dunlin_benches::message_event;
+use dunlin_handler::{Connection, HandlerError, Json, RawEvent, Router};
+use futures_util::FutureExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tower::Service;
+
+/// Where criterion keeps the results: `handler/…/set_notify_list`.
+const SIZE: &str = "set_notify_list";
+
+#[derive(Deserialize)]
+struct SetNotifyList {
+    device_ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NotifyList {
+    r#type: &'static str,
+    device_ids: Vec<String>,
+}
+
+async fn set_notify_list(
+    connection: Connection,
+    Json(list): Json<SetNotifyList>,
+) -> Result<Json<NotifyList>, HandlerError> {
+    black_box(&connection.id);
+    Ok(Json(NotifyList { r#type: "notify_list", device_ids: list.device_ids }))
+}
+
+async fn other() -> &'static str {
+    "other"
+}
+
+/// What the reference reads of an event: as much as a route and an answer need, borrowed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SlimEvent<'e> {
+    #[serde(borrow)]
+    request_context: SlimContext<'e>,
+    #[serde(borrow)]
+    body: Cow<'e, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SlimContext<'e> {
+    route_key: &'e str,
+    connection_id: &'e str,
+    request_id: &'e str,
+}
+
+fn message(criterion: &mut Criterion) {
+    let payload = message_event();
+    let mut router = Router::new().connect(other).disconnect(other).default(other).route("ping", other);
+    router = router.route("set_notify_list", set_notify_list);
+
+    let event = || RawEvent::new(payload.as_str());
+    let mut answer = move |event: RawEvent| {
+        let answer = router.call(event).now_or_never().expect("nothing in this app waits");
+        let Ok(answer) = answer;
+        answer
+    };
+    let once = answer(event());
+    assert!(once.as_str().contains(r#"[\"dev-1\",\"dev-2\"]"#), "{}", once.as_str());
+
+    let mut group = criterion.benchmark_group("handler");
+    group.bench_function(criterion::BenchmarkId::new("message", SIZE), |bencher| {
+        bencher.iter_batched(event, &mut answer, BatchSize::SmallInput);
+    });
+    // The copy of the payload is made outside of the measurement on all sides: a runtime hands it over as it is.
+    group.bench_function(criterion::BenchmarkId::new("message_bare", SIZE), |bencher| {
+        bencher.iter_batched_ref(|| payload.clone(), |payload| slim(payload), BatchSize::SmallInput);
+    });
+    group.bench_function(criterion::BenchmarkId::new("message_value", SIZE), |bencher| {
+        let parse = |payload: &mut String| serde_json::from_str::<Value>(payload).expect("the event is JSON");
+        bencher.iter_batched_ref(|| payload.clone(), parse, BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn slim(payload: &str) -> usize {
+    let event: SlimEvent<'_> = serde_json::from_str(payload).expect("the event is JSON");
+    let context = &event.request_context;
+    black_box((context.route_key, context.connection_id, context.request_id));
+    event.body.len()
+}
+
+criterion_group!(benches, message);
+criterion_main!(benches);
