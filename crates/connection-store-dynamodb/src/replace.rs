@@ -230,10 +230,7 @@ fn outcome<T>(
         aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
     >,
 ) -> Result<Outcome, StoreError> {
-    let error = match result {
-        Ok(_) => return Ok(Outcome::Written),
-        Err(error) => error,
-    };
+    let Err(error) = result else { return Ok(Outcome::Written) };
     match refused_item(&error) {
         Some(None) => Ok(Outcome::Removed),
         Some(Some(item)) => {

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn rounds_expiry_up_and_never_overflows() {
         let check = |ms, expected_s| {
-            assert_eq!(Timestamp::from_epoch_ms(ms).ceil_to_second(), Timestamp::from_epoch_s(expected_s))
+            assert_eq!(Timestamp::from_epoch_ms(ms).ceil_to_second(), Timestamp::from_epoch_s(expected_s));
         };
         check(0, 0);
         check(1, 1);

@@ -1,11 +1,14 @@
-//! The pass itself.
+//! The entry: commit the head, make the pass, report.
 
 use bytes::Bytes;
-use dunlin_connection_store::{ConnectionStore, Timestamp, Topic};
+use dunlin_connection_store::{ConnectionStore, HeadCommit, Timestamp, Topic};
+use dunlin_events::limits;
 use dunlin_management::ManagementClient;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::{FanoutConfig, FanoutError, Report};
+use crate::config::Schedule;
+use crate::pass::Pass;
+use crate::{Commit, FanoutConfig, FanoutError, Report};
 
 /// Publishes updates: one value serves all passes of a process, also at once.
 #[derive(Debug)]
@@ -52,12 +55,31 @@ impl<S: ConnectionStore, M: ManagementClient> Fanout<S, M> {
     /// Pushes one update to everyone who follows its topic.
     ///
     /// Returns before the deadline, whatever store and service do. Returning a report is success even if some
-    /// subscribers were not reached: the report says how many. Calling again with the same update is safe.
+    /// subscribers were not reached: the report says how many, and whether all were found. Calling again with the
+    /// same update is safe: it is pushed to everyone again, since only clients know what they have seen.
     ///
     /// # Errors
     /// [`FanoutError`] if nothing was posted.
     pub async fn publish(&self, update: Update) -> Result<Report, FanoutError> {
-        let _ = (&self.config, update);
-        todo!("the pass is being written")
+        let began_at = Instant::now();
+        let payload_bytes = update.payload.len();
+        if payload_bytes > limits::MESSAGE_BYTES_MAX {
+            return Err(FanoutError::PayloadTooLarge { payload_bytes });
+        }
+        let schedule = Schedule::new(began_at, update.deadline, self.config.deadline_margin)
+            .ok_or(FanoutError::DeadlinePassed)?;
+        let commit = self.store.commit_head(&update.topic, update.version, update.payload.clone());
+        let commit = timeout_at(schedule.stop_at, commit).await.map_err(|_| FanoutError::DeadlinePassed)?;
+        let (commit, head) = match commit.map_err(FanoutError::Commit)? {
+            HeadCommit::Committed(head) => (Commit::Committed, head),
+            HeadCommit::Repeated(head) => (Commit::Repeated, head),
+            HeadCommit::Older { current } => {
+                let report = Report { commit: Commit::Older, head_version: current, ..Report::default() };
+                return Ok(report.taking(began_at.elapsed()));
+            }
+        };
+        let report = Report { commit, head_version: head.version, ..Report::default() };
+        let pass = Pass::new(&self.store, &self.management, &self.config, &update, schedule, report);
+        Ok(pass.run(&head, began_at).await.taking(began_at.elapsed()))
     }
 }

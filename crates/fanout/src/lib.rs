@@ -41,11 +41,12 @@
 mod config;
 mod engine;
 mod error;
+mod pass;
 mod report;
 
 pub use config::{
-    DEADLINE_MARGIN, FanoutConfig, POSTS_IN_FLIGHT_MAX, PRUNE_BATCH_MAX, RETRY_AFTER_MAX, RETRY_DELAY_BASE,
-    RETRY_DELAY_MAX, YOUNG_CONNECTION_AGE,
+    DEADLINE_MARGIN, FanoutConfig, PAGE_ATTEMPTS_MAX, POSTS_IN_FLIGHT_MAX, PRUNE_BATCH_MAX,
+    RETRIES_WAITING_MAX, RETRY_AFTER_MAX, RETRY_DELAY_BASE, RETRY_DELAY_MAX, YOUNG_CONNECTION_AGE,
 };
 pub use engine::{Fanout, Update};
 pub use error::FanoutError;

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct Report {
     /// What became of the head.
     pub commit: Commit,
+    /// Version of the head: the update's own, unless that was older.
+    pub head_version: u64,
     /// Subscribers whose post was accepted.
     pub delivered: u64,
     /// Subscribers that were gone.
@@ -30,6 +32,9 @@ pub struct Report {
     pub post_latency: PostLatency,
     /// Time from the call to the report, in microseconds.
     pub elapsed_us: u64,
+    /// Enumeration ended on an error of the store.
+    #[serde(skip)]
+    pub(crate) gave_up: bool,
 }
 
 /// What became of the head.
@@ -66,16 +71,31 @@ impl Report {
         self.commit == Commit::Older
     }
 
+    /// Whether everyone who follows the topic was found, and was reached or is gone.
+    pub fn is_complete(&self) -> bool {
+        self.is_older() || (self.enumerated && self.failed == 0 && self.skipped == 0)
+    }
+
     /// Subscribers found.
     pub fn subscribers(&self) -> u64 {
         self.delivered + self.gone + self.failed + self.skipped
     }
 }
 
+impl Report {
+    pub(crate) fn taking(self, elapsed: Duration) -> Self {
+        Self { elapsed_us: micros(elapsed), ..self }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl PostLatency {
     /// Counts one post.
     pub(crate) fn record(&mut self, took: Duration) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let us = micros(took);
         self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
         self.max_us = self.max_us.max(us);
         self.count += 1;
@@ -90,14 +110,15 @@ mod tests {
 
     #[test]
     fn prints_as_one_flat_object() {
-        let mut report = Report { delivered: 2, posts: 3, enumerated: true, ..Report::default() };
+        let mut report =
+            Report { head_version: 7, delivered: 2, posts: 3, enumerated: true, ..Report::default() };
         for us in [30, 10, 50] {
             report.post_latency.record(Duration::from_micros(us));
         }
         assert_eq!(
             serde_json::to_string(&report).unwrap(),
             concat!(
-                r#"{"commit":"committed","delivered":2,"gone":0,"failed":0,"skipped":0,"enumerated":true,"#,
+                r#"{"commit":"committed","head_version":7,"delivered":2,"gone":0,"failed":0,"skipped":0,"enumerated":true,"#,
                 r#""pruned":0,"posts":3,"throttled":0,"post_latency":{"min_us":10,"mean_us":30,"max_us":50},"#,
                 r#""elapsed_us":0}"#
             )
