@@ -13,7 +13,7 @@ use crate::{
     error::ConfigError,
     limits::{
         ENVIRONMENT_BYTES_MAX, ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_RETRY_DELAYS,
-        FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, INIT_TIMEOUT,
+        FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, INIT_TIMEOUT, SETTLE_WAIT_MAX,
     },
     output::LogSender,
 };
@@ -35,6 +35,9 @@ pub struct HostConfig {
     pub environments_per_function_max: usize,
     /// How long an environment stands idle before it is ended.
     pub environment_idle_max: Duration,
+    /// How long a process that has just answered may take to ask for its next event before another one is started for
+    /// those who wait.
+    pub settle_wait_max: Duration,
     /// From the start of a process to its first `next`.
     pub init_timeout: Duration,
     /// Waits before the retries of a failed asynchronous invocation; its length is the number of retries.
@@ -55,6 +58,7 @@ impl HostConfig {
             account_id: account_id.into(),
             environments_per_function_max: ENVIRONMENTS_PER_FUNCTION_MAX,
             environment_idle_max: ENVIRONMENT_IDLE_MAX,
+            settle_wait_max: SETTLE_WAIT_MAX,
             init_timeout: INIT_TIMEOUT,
             event_retry_delays: EVENT_RETRY_DELAYS.to_vec(),
             log_lines: None,

@@ -20,7 +20,7 @@ use crate::{
     code::Code,
     environment::{Answer, Environment},
     failure::Failure,
-    limits::{QUEUE_WAIT_MAX, SETTLE_WAIT_MAX},
+    limits::QUEUE_WAIT_MAX,
     pool::{EnvironmentId, Next, Pool, Standing, Waiting},
     spawner::Spawner,
     supervisor,
@@ -95,7 +95,7 @@ impl Function {
             arn_header,
             code: Arc::new(Code::new(config.code.clone())),
             background: Semaphore::new(environments_max.min(Semaphore::MAX_PERMITS)),
-            pool: Mutex::new(Pool::new(environments_max)),
+            pool: Mutex::new(Pool::new(environments_max, shared.config.settle_wait_max)),
             watching_settling: AtomicBool::new(false),
             config,
             shared,
@@ -276,7 +276,7 @@ impl Function {
             loop {
                 tokio::select! {
                     () = function.shared.shutdown.cancelled() => return,
-                    () = sleep(SETTLE_WAIT_MAX) => {}
+                    () = sleep(function.shared.config.settle_wait_max) => {}
                 }
                 function.start_environments();
                 if !function.pool().depends_on_settling() {

@@ -18,8 +18,9 @@ pub const INVOCATIONS_QUEUED_MAX: usize = 10_000;
 pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long a process that has just answered may take to ask for its next event before it counts as busy and another one
-/// is started in its place. A loop asks again within a fraction of a millisecond.
-pub const SETTLE_WAIT_MAX: Duration = Duration::from_millis(20);
+/// is started in its place, unless the configuration says otherwise. A loop asks again within a fraction of
+/// a millisecond, but on a busy machine it may have to wait for the processor, and one more process would not help then.
+pub const SETTLE_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// From the start of a process to its first `next`. The service's initialisation phase has the same bound.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,9 +1,12 @@
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{ENVIRONMENTS_STARTING_MAX, INVOCATIONS_QUEUED_MAX, SETTLE_WAIT_MAX};
+use crate::limits::{ENVIRONMENTS_STARTING_MAX, INVOCATIONS_QUEUED_MAX};
 
 pub(crate) type EnvironmentId = u64;
 
@@ -13,6 +16,7 @@ pub(crate) type EnvironmentId = u64;
 /// `E` is an environment, `W` an invocation that waits.
 pub(crate) struct Pool<E, W> {
     environments_max: usize,
+    settle_wait_max: Duration,
     members: HashMap<EnvironmentId, Member<E>>,
     /// Most recently used last: that one is taken next, so that the surplus of a burst stands idle and is ended.
     idle: Vec<EnvironmentId>,
@@ -57,9 +61,10 @@ pub(crate) enum Standing {
 }
 
 impl<E: Clone, W: Waiting> Pool<E, W> {
-    pub(crate) fn new(environments_max: usize) -> Self {
+    pub(crate) fn new(environments_max: usize, settle_wait_max: Duration) -> Self {
         Self {
             environments_max,
+            settle_wait_max,
             members: HashMap::new(),
             idle: Vec::new(),
             queue: VecDeque::new(),
@@ -144,7 +149,7 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     }
 
     /// Whether invocations wait while an environment may be about to ask for one: then whoever asks has to look
-    /// again after [`SETTLE_WAIT_MAX`].
+    /// again after `settle_wait_max`.
     pub(crate) fn depends_on_settling(&self) -> bool {
         !self.queue.is_empty()
             && self.members.values().any(|member| matches!(member.place, Place::Settling(_)))
@@ -160,7 +165,7 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
         for member in self.members.values() {
             match member.place {
                 Place::Starting => starting += 1,
-                Place::Settling(since) if now.duration_since(since) < SETTLE_WAIT_MAX => settling += 1,
+                Place::Settling(since) if now.duration_since(since) < self.settle_wait_max => settling += 1,
                 _ => {}
             }
         }
@@ -217,9 +222,9 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    const SETTLE_WAIT: Duration = Duration::from_millis(20);
 
     #[derive(Debug, PartialEq)]
     struct Call(&'static str);
@@ -231,7 +236,7 @@ mod tests {
     }
 
     fn pool(environments_max: usize) -> Pool<&'static str, Call> {
-        Pool::new(environments_max)
+        Pool::new(environments_max, SETTLE_WAIT)
     }
 
     fn start(pool: &mut Pool<&'static str, Call>, now: Instant) -> Option<EnvironmentId> {
@@ -280,8 +285,8 @@ mod tests {
         assert!(!pool.depends_on_settling());
         pool.enqueue(Call("two")).unwrap();
         assert!(pool.depends_on_settling());
-        assert_eq!(start(&mut pool, now + SETTLE_WAIT_MAX - Duration::from_millis(1)), None);
-        assert!(start(&mut pool, now + SETTLE_WAIT_MAX).is_some());
+        assert_eq!(start(&mut pool, now + SETTLE_WAIT - Duration::from_millis(1)), None);
+        assert!(start(&mut pool, now + SETTLE_WAIT).is_some());
     }
 
     #[test]

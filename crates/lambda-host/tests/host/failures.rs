@@ -5,7 +5,7 @@ use std::{
 };
 
 use dunlin_lambda_host::{FunctionErrorKind, InvocationType, InvokeError};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::json;
 
 use crate::support::{Fixture, Gate, write_script};
@@ -67,8 +67,14 @@ async fn a_process_that_is_killed_while_idle_is_not_missed() {
         let (answer, visitor) =
             tokio::join!(fixture.answer(json!({"do": "keep", "gate": gate.address()})), gate.visitor());
         assert_eq!(answer["pid"], visitor.pid);
-        kill_process(Pid::from_raw(visitor.pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        let pid = Pid::from_raw(visitor.pid.try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
         visitor.gone().await;
+        // Its sockets close a moment before it counts as ended. If the host has collected it, that is an error.
+        let ended = move || {
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        };
+        tokio::task::spawn_blocking(ended).await.unwrap();
     }
 }
 

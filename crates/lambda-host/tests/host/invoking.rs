@@ -14,7 +14,8 @@ use crate::support::{Fixture, Gate, PATIENCE, PROBE, write_script};
 
 #[tokio::test]
 async fn an_event_comes_back_and_the_process_stays_warm() {
-    let fixture = Fixture::new();
+    // However long it is kept from the processor.
+    let fixture = Fixture::with(|config, _| config.settle_wait_max = PATIENCE);
     let first = fixture.answer(json!({"hello": "world"})).await;
     assert_eq!(first["event"], json!({"hello": "world"}));
     // One after the other as fast as they come: never a second process, though its next poll may be on its way yet.
@@ -66,7 +67,7 @@ async fn beyond_the_maximum_events_wait_their_turn() {
 
 #[tokio::test]
 async fn a_caller_that_stops_waiting_does_not_stop_the_function() {
-    let mut fixture = Fixture::new();
+    let mut fixture = Fixture::with(|config, _| config.environments_per_function_max = 1);
     let gate = Gate::open().await;
     let host = Arc::clone(&fixture.host);
     let payload = json!({"do": "gate", "gate": gate.address()}).to_string().into();
@@ -85,11 +86,21 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_function() {
 
 #[tokio::test]
 async fn a_concurrent_runtime_may_have_several_polls_open() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(|config, _| config.settle_wait_max = PATIENCE);
     let first = fixture.answer(json!({"do": "two polls"})).await;
     let second = fixture.answer(json!({"n": 2})).await;
     assert_eq!(second, json!({"pid": first["pid"], "event": {"n": 2}}));
     assert_eq!(fixture.answer(json!({})).await["pid"], first["pid"]);
+}
+
+#[tokio::test]
+async fn a_process_that_dawdles_after_its_answer_holds_up_nobody() {
+    let fixture = Fixture::with(|config, _| config.settle_wait_max = Duration::from_millis(10));
+    let gate = Gate::open().await;
+    let first = fixture.answer(json!({"do": "dawdle", "gate": gate.address()})).await;
+    let mut visitor = gate.visitor().await;
+    assert_ne!(fixture.answer(json!({})).await["pid"], first["pid"]);
+    visitor.let_pass("").await;
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Command, Stdio, exit},
-    sync::Arc,
 };
 
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ fn main() {
 fn function() {
     let mut api = Api::connect();
     match env::var("PROBE_INIT").as_deref() {
-        Ok("panic") => panic!("the probe panics at its start"),
+        Ok("panic") => Err("a reason").expect("the probe panics at its start"),
         Ok("exit") => exit(3),
         Ok("hang") => drop(pass_gate(&env::var("PROBE_GATE").expect("hang needs PROBE_GATE"))),
         Ok("error") => {
@@ -54,6 +53,11 @@ fn function() {
             "gate" => {
                 drop(pass_gate(text(&event, "gate")));
                 echo(&event)
+            }
+            "dawdle" => {
+                api.call("POST", &response_path(&id), &[], &echo(&event));
+                drop(pass_gate(text(&event, "gate")));
+                continue;
             }
             "keep" => {
                 kept.push(open_gate(text(&event, "gate")));
@@ -90,11 +94,7 @@ fn function() {
                 continue;
             }
             "fail until" => {
-                let (mut gate, attempts) = open_gate(text(&event, "gate"));
-                let mut line = String::new();
-                gate.read_line(&mut line).expect("the test answers");
-                drop(attempts);
-                if line.trim() == "fail" {
+                if pass_gate(text(&event, "gate")).trim() == "fail" {
                     let path = format!("/2018-06-01/runtime/invocation/{id}/error");
                     api.call("POST", &path, &[], b"{}");
                     continue;
@@ -193,27 +193,29 @@ fn text<'a>(event: &'a Value, name: &str) -> &'a str {
 }
 
 /// Connects to the gate and says this process's id.
-fn open_gate(address: &str) -> (BufReader<TcpStream>, Arc<()>) {
+fn open_gate(address: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the test listens");
     writeln!(stream, "{}", std::process::id()).expect("the test listens");
-    (BufReader::new(stream), Arc::new(()))
+    stream
 }
 
 /// Waits at the gate until the test lets it pass.
 fn pass_gate(address: &str) -> String {
     let mut line = String::new();
-    open_gate(address).0.read_line(&mut line).expect("the test answers");
+    BufReader::new(open_gate(address)).read_line(&mut line).expect("the test answers");
     line
 }
 
 /// Starts a process of the function's own, which lives until it is killed.
 fn linger(gate: &str) {
     let program = env::current_exe().expect("this process has a program");
-    Command::new(program)
+    let started = Command::new(program)
         .args(["linger", gate])
         .stdin(Stdio::null())
         .spawn()
         .expect("this program can be started");
+    // Nobody waits for it: that is the point.
+    std::mem::forget(started);
 }
 
 struct Api {
