@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use dunlin_events::limits;
@@ -30,6 +30,8 @@ pub struct GatewayConfig {
     pub limits: Limits,
     /// The wall clock of events, ids and signatures.
     pub clock: Clock,
+    /// The clock of idle times and ages.
+    pub ticks: Ticks,
     /// Where the sequence of ids starts. The same seed and clock give the same ids.
     pub id_seed: u64,
 }
@@ -51,6 +53,10 @@ impl GatewayConfig {
             tls: None,
             limits: Limits::default(),
             clock: Arc::new(SystemTime::now),
+            ticks: {
+                let start = Instant::now();
+                Arc::new(move || start.elapsed())
+            },
             // Ids start with the time, so that without randomness they would still not repeat.
             id_seed: getrandom::u64().unwrap_or_default(),
         }
@@ -69,6 +75,9 @@ impl fmt::Debug for GatewayConfig {
 
 /// Tells the time of day.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Tells the time since some fixed moment; it never goes back.
+pub type Ticks = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Timeouts and bounds. The defaults are the service's, or documented where they are ours; tests shorten them.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use tokio::{
@@ -28,8 +28,6 @@ pub struct Gateway<B> {
     pub(crate) ids: Ids,
     pub(crate) verifier: Verifier,
     apis: HashMap<Box<str>, Arc<Api>>,
-    /// The start of the monotonic clock.
-    started: Instant,
     listeners: AtomicU32,
     /// Room for sockets that are not, or not yet, connections.
     open_requests: Arc<Semaphore>,
@@ -83,7 +81,6 @@ impl<B: Backend> Gateway<B> {
             ids: Ids::new(config.id_seed),
             verifier: Verifier::new(config.region.clone(), Arc::clone(&config.credentials)),
             apis: compiled,
-            started: Instant::now(),
             listeners: AtomicU32::new(0),
             open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS_MAX)),
             config,
@@ -162,7 +159,7 @@ impl<B> Gateway<B> {
 
     /// Milliseconds on a clock that only goes forward.
     pub(crate) fn tick(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from((self.config.ticks)().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn for_each_connection(

@@ -27,7 +27,7 @@ mod stream;
 
 pub use api::{ApiConfig, Integration, LambdaProxy, RouteConfig, StageConfig};
 pub use backend::{Backend, BackendError};
-pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits};
+pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
 pub use counters::Counters;
 pub use gateway::{Gateway, SHUTDOWN_TIME_MAX, ServeError};
 pub use tokio_rustls::rustls;

@@ -341,7 +341,7 @@ mod tests {
             "/dev/@connections/Zk3pQdXMDoECEeg%3D",
             "/dev/%40connections/Zk3pQdXMDoECEeg%3D",
             "/dev/@connections/Zk3pQdXMDoECEeg=",
-            "/dev/x?b=2&a=1&a=%2F+c&flag&e=",
+            "/dev/x?b=2&a=1&a=%2F%20c&flag&e=",
         ] {
             for caller in [OPERATOR, FUNCTION] {
                 let request = caller.sign("POST", target, &[HOST], b"body");

@@ -1,0 +1,10 @@
+//! The gateway from outside: real sockets, real WebSocket clients, and a back end that plays a script.
+
+mod events;
+mod handshake;
+mod harness;
+mod lifecycle;
+mod limits;
+mod management;
+mod messages;
+mod tls;
