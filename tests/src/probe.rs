@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use dunlin_handler::{Connection, HandlerError, Query, Router, Text};
+use dunlin_handler::{Connection, Query, Reply, Router, Text};
 
-/// Refuses with the status that the query names, `?refuse=401`; accepts without.
-async fn connect(query: Query) -> Result<(), HandlerError> {
-    match query.get("refuse").and_then(|status| status.parse().ok()) {
-        Some(status) => Err(HandlerError::new("refused", "as the query asks").status(status)),
-        None => Ok(()),
-    }
+/// Answers with the status that the query names, `?refuse=401`; accepts without.
+async fn connect(query: Query) -> Reply {
+    let status = query.get("refuse").and_then(|status| status.parse().ok());
+    Reply::empty().status(status.unwrap_or(200))
 }
 
 async fn echo(Text(body): Text) -> String {

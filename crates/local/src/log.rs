@@ -1,20 +1,63 @@
-use std::io::IsTerminal;
+use std::{fmt, io::IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use dunlin_lambda_host::LOG_TARGET;
+use tracing::{Event, Subscriber, field::Field};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{Format, Full, Writer},
+    },
+    registry::LookupSpan,
+};
 
 use crate::cli::Command;
 
-/// Logs go to standard error. The clients print data on standard output and stay silent but for faults.
+/// Logs go to standard error. The clients print data on standard output and stay silent but for faults, which they
+/// tell in a sentence of their own.
 pub(crate) fn start(command: &Command) {
     let default = match command {
         Command::Up(_) => "info,mqtt5=warn,dynoxide=warn",
-        Command::Connect(_) | Command::Publish(_) => "error",
+        Command::Connect(_) | Command::Publish(_) => "off",
     };
     let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_target(false)
+        .event_format(FunctionLines(Format::default().with_target(false)))
         .init();
+}
+
+/// Lines that functions print have a date and a level of their own: before them stands the function's name alone.
+struct FunctionLines(Format<Full>);
+
+impl<S, N> FormatEvent<S, N> for FunctionLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if event.metadata().target() != LOG_TARGET {
+            return self.0.format_event(context, out, event);
+        }
+        let mut line = Line::default();
+        event.record(&mut |field: &Field, value: &dyn fmt::Debug| match field.name() {
+            "function" => line.function = format!("{value:?}").trim_matches('"').to_owned(),
+            "message" => line.text = format!("{value:?}"),
+            _ => {}
+        });
+        writeln!(out, "{} | {}", line.function, line.text)
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    function: String,
+    text: String,
 }

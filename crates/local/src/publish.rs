@@ -11,6 +11,7 @@ pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
     let qos = if args.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
     publish_once(broker, &args.topic, args.payload.into(), qos).await.map_err(|error| match error {
         PublishError::Topic { .. } => Failure::usage(error.to_string()),
+        PublishError::TooLarge { .. } => Failure::data(error.to_string()),
         _ => Failure::unavailable(format!("{error}; is `dunlin up` running, and is --mqtt its address?")),
     })
 }

@@ -100,9 +100,12 @@ impl Stack {
         &self.ready_file
     }
 
-    /// The processes that the stack started and that are running.
+    /// The function processes that are running.
     pub(crate) fn functions(&self) -> Vec<i32> {
-        children(self.child.id())
+        let is_function = |pid: &i32| {
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("bootstrap"))
+        };
+        children(self.child.id()).into_iter().filter(is_function).collect()
     }
 
     /// Ends the stack as Ctrl-C does.
@@ -169,7 +172,7 @@ pub(crate) fn exits_within(pid: Pid, limit: Duration) -> bool {
 }
 
 /// The processes whose parent is `pid`.
-pub(crate) fn children(pid: u32) -> Vec<i32> {
+fn children(pid: u32) -> Vec<i32> {
     let stat_of = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.ok()?;
         let child: i32 = entry.file_name().to_str()?.parse().ok()?;
