@@ -184,12 +184,17 @@ pub(crate) mod tests {
     use crate::swarm::Outcome;
     use crate::target::{Target, WsTarget};
 
-    /// A report of pushes and schedule lags that all took the same time.
-    pub(crate) fn report_of(push: Duration, lag: Duration, outcome: Outcome, dropped: usize) -> Report {
+    /// A swarm of [`load`], not started.
+    pub(crate) fn swarm() -> Swarm {
         let plan = Plan::new(load(), "0123abcd".to_owned()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 3001));
         let ws = WsTarget { url: "ws://127.0.0.1:3001/dev".to_owned(), address };
-        let swarm = Swarm::new(plan, Target { ws, mqtt: "127.0.0.1:1883".to_owned() });
+        Swarm::new(plan, Target { ws, mqtt: "127.0.0.1:1883".to_owned() })
+    }
+
+    /// A report of pushes and schedule lags that all took the same time.
+    pub(crate) fn report_of(push: Duration, lag: Duration, outcome: Outcome, dropped: usize) -> Report {
+        let swarm = swarm();
         let recorder = Recorder::new(3);
         for push_number in 0..outcome.tally.received {
             recorder.shard(0).push(push, (push_number % 3) as usize, push_number % 3 == 0);

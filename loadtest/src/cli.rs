@@ -112,6 +112,9 @@ pub struct EchoArgs {
     /// Round trips on each side
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub count: u64,
+    /// Round trips on each side before that, which are not counted; the very first is reported by itself
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub warm_up: u64,
     /// Round trips of one block; with --bare the sides alternate A B B A
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub block: u64,
@@ -207,6 +210,7 @@ impl EchoArgs {
             target: WsTarget::resolve(&self.ws).await?,
             count: self.count,
             block: self.block,
+            warm_up: self.warm_up,
             message: self.message.as_deref().unwrap_or(ECHO_MESSAGE).to_owned(),
             reply: self.reply.as_deref().unwrap_or(default_reply).to_owned(),
             bare: self.bare.then(program).transpose()?,

@@ -17,9 +17,6 @@ use crate::socket::{self, Socket};
 use crate::target::WsTarget;
 use crate::user::REPLY_TIMEOUT;
 
-/// Round trips on each side that nobody counts: cold functions and caches.
-const WARM_UP_ROUND_TRIPS: u64 = 50;
-
 /// Wait for the bare server's address.
 const SERVER_START_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,6 +32,8 @@ pub struct EchoConfig {
     pub count: u64,
     /// Round trips of one block.
     pub block: u64,
+    /// Round trips on each side before that, which nobody counts: cold functions and caches.
+    pub warm_up: u64,
     /// The message; [`NUMBER`] in it changes with each.
     pub message: String,
     /// The reply that is right, to the byte.
@@ -53,7 +52,8 @@ pub async fn run(config: &EchoConfig) -> Result<EchoReport, LoadError> {
         return Err(LoadError::Usage("--count and --block must be above 0".to_owned()));
     }
     let mut target = Side::connect(&config.target, &config.message, &config.reply).await?;
-    target.block(WARM_UP_ROUND_TRIPS).await?;
+    let first = target.round_trip().await?;
+    target.block(config.warm_up).await?;
     target.forget();
     let mut report = EchoReport {
         version: SCHEMA_VERSION,
@@ -61,6 +61,7 @@ pub async fn run(config: &EchoConfig) -> Result<EchoReport, LoadError> {
         ws: config.target.url.clone(),
         count: config.count,
         block: config.block,
+        first_us: first.as_secs_f64() * 1e6,
         target: crate::report::Latency::default(),
         bare: None,
         ratio_p50: None,
@@ -69,7 +70,7 @@ pub async fn run(config: &EchoConfig) -> Result<EchoReport, LoadError> {
     if let Some(program) = &config.bare {
         let server = BareServer::start(program).await?;
         let mut bare = Side::connect(&server.target, &config.message, &config.message).await?;
-        bare.block(WARM_UP_ROUND_TRIPS).await?;
+        bare.block(config.warm_up).await?;
         bare.forget();
         report.ratio_paired = Some(alternate(&mut target, &mut bare, config.count, config.block).await?);
         report.ratio_p50 = ratio(&target.times, &bare.times);
@@ -133,7 +134,7 @@ impl Side {
         })
     }
 
-    /// Makes round trips and returns their median.
+    /// Makes round trips and returns their median, which is zero for none.
     async fn block(&mut self, size: u64) -> Result<Duration, LoadError> {
         let mut times = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         for _ in 0..size {
@@ -142,7 +143,7 @@ impl Side {
             times.push(time);
         }
         times.sort_unstable();
-        Ok(times[times.len() / 2])
+        Ok(times.get(times.len() / 2).copied().unwrap_or_default())
     }
 
     async fn round_trip(&mut self) -> Result<Duration, LoadError> {

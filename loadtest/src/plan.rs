@@ -87,6 +87,11 @@ impl Plan {
         self.offsets_ns[update]
     }
 
+    /// Whether an update with this intended time belongs to the warm-up.
+    pub(crate) fn is_warm_up(&self, offset_ns: u64) -> bool {
+        u128::from(offset_ns) < self.load.warm_up.as_nanos()
+    }
+
     /// The devices publish in turn.
     pub(crate) fn device_of(&self, update: usize) -> usize {
         update % self.load.devices
@@ -238,6 +243,7 @@ pub(crate) mod tests {
         assert_eq!(plan.updates(), 30);
         assert!((0..30).all(|update| plan.offset_ns(update) == update as u64 * 100_000_000));
         assert_eq!(plan.planned_by_second(), [10, 10, 10]);
+        assert_eq!((0..30).filter(|&update| plan.is_warm_up(plan.offset_ns(update))).count(), 10);
     }
 
     #[test]

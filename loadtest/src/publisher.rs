@@ -34,6 +34,7 @@ pub(crate) struct Published {
     pub(crate) count: u64,
     /// From the first publish to the last.
     pub(crate) span: Duration,
+    /// Of the updates in the measured part of the schedule.
     pub(crate) lag: Histogram<u64>,
     /// Why it ended early.
     pub(crate) failure: Option<String>,
@@ -90,7 +91,9 @@ pub(crate) fn publish(swarm: &Arc<Swarm>) -> Result<Published, String> {
             published.failure = Some(format!("publishing to {} failed: {failure}", swarm.target.mqtt));
             break;
         }
-        record(&mut published.lag, Duration::from_nanos(sent_ns.saturating_sub(intended_ns)));
+        if !swarm.plan.is_warm_up(swarm.plan.offset_ns(update)) {
+            record(&mut published.lag, Duration::from_nanos(sent_ns.saturating_sub(intended_ns)));
+        }
         published.count += 1;
         published.span = Duration::from_nanos(sent_ns - *first_ns.get_or_insert(sent_ns));
     }

@@ -152,7 +152,7 @@ impl Reader {
     fn record(&self, intended_ns: u64, now_ns: u64) {
         let latency = Duration::from_nanos(now_ns.saturating_sub(intended_ns));
         let offset_ns = self.swarm.offset_ns(intended_ns);
-        let warm_up = u128::from(offset_ns) < self.swarm.plan.load.warm_up.as_nanos();
+        let warm_up = self.swarm.plan.is_warm_up(offset_ns);
         let second = self.swarm.plan.second_of(offset_ns);
         self.swarm.recorder.shard(self.user).push(latency, second, warm_up);
         self.samples.add(latency);

@@ -111,7 +111,7 @@ pub struct UpdatesReport {
     pub offered_per_second: f64,
     /// The rate that was kept; `null` below two updates.
     pub achieved_per_second: Option<f64>,
-    /// From the intended time of an update to the moment it was handed to the socket.
+    /// From the intended time of an update to the moment it was handed to the socket, warm-up left out.
     pub schedule_lag: Latency,
 }
 
@@ -210,7 +210,9 @@ pub struct EchoReport {
     pub count: u64,
     /// Round trips of one block; the sides alternate A B B A.
     pub block: u64,
-    /// Closed-loop round trips of the target.
+    /// The very first round trip, in no other figure: a cold function answers it.
+    pub first_us: f64,
+    /// Closed-loop round trips of the target, after the warm-up.
     pub target: Latency,
     /// The same messages through a bare tokio-tungstenite echo server, if asked for.
     pub bare: Option<Latency>,

@@ -59,7 +59,7 @@ pub fn run(report: &Report) -> String {
 pub fn echo(report: &EchoReport) -> String {
     let mut rows = vec![("target", &report.target)];
     rows.extend(report.bare.as_ref().map(|bare| ("bare", bare)));
-    let mut lines = vec![table(&rows)];
+    let mut lines = vec![table(&rows), format!("the very first took {:.3} ms", report.first_us / 1_000.0)];
     if let (Some(p50), Some(paired)) = (report.ratio_p50, report.ratio_paired) {
         lines.push(format!("target / bare: {p50:.2} of the medians, {paired:.2} by neighbouring blocks"));
     }

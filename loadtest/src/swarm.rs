@@ -241,3 +241,56 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::tests::swarm;
+
+    /// Six clients follow two of four devices each: three followers a device.
+    fn following() -> Swarm {
+        let swarm = swarm();
+        assert!((0..6).all(|user| swarm.follow(user)));
+        swarm
+    }
+
+    #[tokio::test]
+    async fn all_have_arrived_once_each_delivery_happened() {
+        let swarm = following();
+        swarm.publishing(0);
+        swarm.publishing(1);
+        assert_eq!(swarm.outstanding(), 6);
+        for _ in 0..6 {
+            assert!(tokio::time::timeout(std::time::Duration::ZERO, swarm.all_arrived()).await.is_err());
+            swarm.arrived();
+        }
+        swarm.all_arrived().await;
+        assert_eq!(swarm.arrived_count(), 6);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_awaited_of_a_client_that_left_or_an_update_that_failed() {
+        let swarm = following();
+        swarm.publishing(0);
+        swarm.publishing(1);
+        // Client 0 follows devices 0 and 1; it got one of the two.
+        swarm.arrived();
+        swarm.leave(0, Tally { expected: 2, received: 1, lost: 1, ..Tally::default() });
+        swarm.publishing(0);
+        swarm.not_published(0);
+        assert_eq!(swarm.outstanding(), 4);
+        assert_eq!(swarm.published(0).collect::<Vec<_>>(), [1, 1]);
+        (0..4).for_each(|_| swarm.arrived());
+        swarm.all_arrived().await;
+    }
+
+    #[test]
+    fn who_comes_after_the_ramp_is_due_nothing() {
+        let swarm = swarm();
+        assert!(swarm.follow(0));
+        assert_eq!(swarm.close_ramp().following, 1);
+        assert!(!swarm.follow(2));
+        swarm.publishing(0);
+        assert_eq!(swarm.outstanding(), 1);
+    }
+}

@@ -27,7 +27,11 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) const ROW_CONNECT: (&str, &str) = ("CONNECT", "handshake");
 pub(crate) const ROW_REQUEST: (&str, &str) = ("REQUEST", "set_notify_list");
 pub(crate) const ROW_PUSH: (&str, &str) = ("PUSH", "parameters");
-const ROW_SOCKET: (&str, &str) = ("SOCKET", "open");
+/// Only for connections that ended by themselves: what they lasted is no latency.
+const ROW_DROPPED: (&str, &str) = ("SOCKET", "dropped");
+
+/// Why a client that was still connecting gave up.
+const STOPPED: &str = "the run was stopped";
 
 /// What a client keeps between its transactions.
 #[derive(Clone)]
@@ -57,7 +61,10 @@ pub(crate) fn scenario(swarm: &Arc<Swarm>) -> Scenario {
 async fn follow(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
     let number = swarm.next_user();
     let started = Instant::now();
-    let connected = socket::connect(&swarm.target.ws, number).await;
+    let connected = tokio::select! {
+        connected = socket::connect(&swarm.target.ws, number) => connected,
+        () = swarm.stopped() => Err(STOPPED.to_owned()),
+    };
     let connect_time = started.elapsed();
     row(user, ROW_CONNECT, connect_time, connected.as_ref().err().map(String::as_str)).await?;
     let mut socket = match connected {
@@ -78,10 +85,9 @@ async fn follow(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
     let reader = Reader::new(Arc::clone(&swarm), number, Arc::clone(&samples), reply_sender);
     let reader = tokio::spawn(reader.run(socket));
     let answer = match sent {
-        Ok(()) => match timeout(REPLY_TIMEOUT, reply).await {
-            Ok(Ok(answer)) => answer.map_err(|frame| format!("the reply to set_notify_list is {frame}")),
-            Ok(Err(_)) => Err("the connection ended before the reply to set_notify_list".to_owned()),
-            Err(_) => Err(format!("no reply to set_notify_list within {} s", REPLY_TIMEOUT.as_secs())),
+        Ok(()) => tokio::select! {
+            answer = await_reply(reply) => answer,
+            () = swarm.stopped() => Err(STOPPED.to_owned()),
         },
         Err(error) => Err(format!("cannot send set_notify_list: {error}")),
     };
@@ -109,6 +115,14 @@ async fn follow(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
         }
     }
     Ok(())
+}
+
+async fn await_reply(reply: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
+    match timeout(REPLY_TIMEOUT, reply).await {
+        Ok(Ok(answer)) => answer.map_err(|frame| format!("the reply to set_notify_list is {frame}")),
+        Ok(Err(_)) => Err("the connection ended before the reply to set_notify_list".to_owned()),
+        Err(_) => Err(format!("no reply to set_notify_list within {} s", REPLY_TIMEOUT.as_secs())),
+    }
 }
 
 /// Lasts as long as the run. Goose takes measurements only here, in the client's own transaction.
@@ -142,7 +156,9 @@ async fn close(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
         None => return Ok(()),
     };
     report_pushes(user, &session.samples).await?;
-    row(user, ROW_SOCKET, session.opened.elapsed(), outcome.dropped.as_deref()).await?;
+    if let Some(reason) = &outcome.dropped {
+        row(user, ROW_DROPPED, session.opened.elapsed(), Some(reason)).await?;
+    }
     swarm.book(outcome, session.samples.dropped());
     Ok(())
 }

@@ -13,6 +13,7 @@ async fn echo_is_measured_beside_a_bare_server() {
     let report: EchoReport = finished.report();
     let bare = report.bare.unwrap();
     assert_eq!((report.target.count, bare.count), (250, 250));
+    assert!(report.first_us > 0.0);
     let ratio = report.target.p50_us.unwrap() / bare.p50_us.unwrap();
     assert!((report.ratio_p50.unwrap() - ratio).abs() < 0.001);
     assert!(report.ratio_paired.unwrap() > 0.0);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use mqtt5::broker::config::BrokerConfig;
@@ -14,8 +15,9 @@ use mqtt5::broker::{
 };
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -52,6 +54,7 @@ struct Shared {
     /// By device.
     followers: Mutex<HashMap<String, Vec<Follower>>>,
     counts: Mutex<Counts>,
+    published: Notify,
 }
 
 /// A connection's number and its outbox.
@@ -75,6 +78,7 @@ impl Stack {
             open_most: AtomicUsize::new(0),
             followers: Mutex::default(),
             counts: Mutex::default(),
+            published: Notify::new(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ws = format!("ws://{}/dev", listener.local_addr().unwrap());
@@ -93,6 +97,17 @@ impl Stack {
 
     pub(crate) fn counts(&self) -> Counts {
         *self.shared.counts.lock().unwrap()
+    }
+
+    /// Waits for an update.
+    pub(crate) async fn first_update(&self) {
+        let published = self.shared.published.notified();
+        timeout(Duration::from_secs(20), published).await.expect("an update comes");
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
     }
 
     /// Most connections that were open at once.
@@ -116,6 +131,7 @@ impl BrokerEventHandler for Shared {
         event: ClientPublishEvent,
     ) -> Pin<Box<dyn Future<Output = PublishAction> + Send + 'a>> {
         self.push(&event.topic, &event.payload);
+        self.published.notify_one();
         Box::pin(async { PublishAction::Continue })
     }
 }
