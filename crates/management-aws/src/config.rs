@@ -1,8 +1,17 @@
 //! What a client needs to know.
 
+use std::time::Duration;
+
 use aws_credential_types::Credentials;
 
 use crate::{Endpoint, InvalidEndpoint};
+
+/// Longest wait for a TCP connection to the endpoint.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// Longest wait for the answer to one request, by default. Answers take milliseconds; some posts are known to hang
+/// (fact C8), and a post that hangs holds one of the caller's places in flight.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(5_000);
 
 /// Address, region and credentials. Printing it for debugging hides the secret.
 #[derive(Clone, Debug)]
@@ -10,6 +19,7 @@ pub struct ClientConfig {
     pub(crate) endpoint: Endpoint,
     pub(crate) region: String,
     pub(crate) credentials: Credentials,
+    pub(crate) request_timeout: Duration,
 }
 
 /// Why there is no [`ClientConfig`].
@@ -52,7 +62,15 @@ impl ClientConfig {
                 None,
                 "dunlin-management-aws",
             ),
+            request_timeout: REQUEST_TIMEOUT,
         })
+    }
+
+    /// The same configuration with another longest wait for an answer than [`REQUEST_TIMEOUT`].
+    #[must_use]
+    pub fn with_request_timeout(mut self, request_timeout: Duration) -> Self {
+        self.request_timeout = request_timeout;
+        self
     }
 
     /// A configuration from the variables that `lookup` finds: `AWS_REGION` or `AWS_DEFAULT_REGION`,

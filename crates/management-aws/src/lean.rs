@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -22,14 +23,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::answer::Refusal;
 use crate::endpoint::canonical_path;
 use crate::sign::Signer;
-use crate::{ClientConfig, ConfigError, Endpoint};
-
-/// Longest wait for a TCP connection to the endpoint.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
-
-/// Longest wait for the answer to one request. Answers take milliseconds; some posts are known to hang (fact C8), and
-/// a post that hangs holds one of the caller's places in flight.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(5_000);
+use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError, Endpoint};
 
 /// A connection that was idle this long is closed rather than used again: load balancers close idle ones after a minute.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -47,7 +41,8 @@ const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype")
 pub struct LeanManagementClient {
     http: Client<HttpConnector, Full<Bytes>>,
     endpoint: Endpoint,
-    signer: std::sync::Arc<Signer>,
+    signer: Arc<Signer>,
+    request_timeout: Duration,
     clock: fn() -> SystemTime,
 }
 
@@ -85,7 +80,7 @@ impl LeanManagementClient {
     /// # Errors
     /// If the session token cannot be a header's value.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
-        let ClientConfig { endpoint, region, credentials } = config;
+        let ClientConfig { endpoint, region, credentials, request_timeout } = config;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -94,7 +89,7 @@ impl LeanManagementClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
         let signer = Signer::new(&credentials, region).map_err(|_| ConfigError::SessionToken)?;
-        Ok(Self { http, endpoint, signer: signer.into(), clock: SystemTime::now })
+        Ok(Self { http, endpoint, signer: signer.into(), request_timeout, clock: SystemTime::now })
     }
 
     /// A client with region and credentials from the environment of the process; see [`ClientConfig::from_lookup`].
@@ -122,7 +117,7 @@ impl LeanManagementClient {
             Ok((parts.status, parts.headers, body.to_bytes()))
         };
         let (status, headers, body) =
-            tokio::time::timeout(REQUEST_TIMEOUT, exchange).await.map_err(unavailable)??;
+            tokio::time::timeout(self.request_timeout, exchange).await.map_err(unavailable)??;
         if status.is_success() { Ok(Answer::Success(body)) } else { refused(status, &headers, &body) }
     }
 

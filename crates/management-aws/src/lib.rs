@@ -25,7 +25,7 @@ mod lean;
 mod sdk;
 mod sign;
 
-pub use config::{ClientConfig, ConfigError};
+pub use config::{CONNECT_TIMEOUT, ClientConfig, ConfigError, REQUEST_TIMEOUT};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use lean::{ANSWER_BYTES_MAX, CONNECT_TIMEOUT, IDLE_TIMEOUT, LeanManagementClient, REQUEST_TIMEOUT};
+pub use lean::{ANSWER_BYTES_MAX, IDLE_TIMEOUT, LeanManagementClient};
 pub use sdk::SdkManagementClient;

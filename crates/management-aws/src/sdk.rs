@@ -16,8 +16,7 @@ use dunlin_management::{
 };
 
 use crate::answer::Refusal;
-use crate::lean::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
-use crate::{ClientConfig, ConfigError};
+use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError};
 
 /// Calls the management API through its SDK, with the SDK's own retries turned off.
 #[derive(Clone)]
@@ -28,7 +27,7 @@ pub struct SdkManagementClient {
 impl SdkManagementClient {
     /// A client; it connects when it is first used.
     pub fn new(config: ClientConfig) -> Self {
-        let ClientConfig { endpoint, region, credentials } = config;
+        let ClientConfig { endpoint, region, credentials, request_timeout } = config;
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
@@ -40,7 +39,7 @@ impl SdkManagementClient {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_timeout(REQUEST_TIMEOUT)
+                    .operation_timeout(request_timeout)
                     .build(),
             )
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
