@@ -52,6 +52,20 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
+/// Characters of one sentence: it quotes the template, where a value may have any length.
+const MESSAGE_CHARS_MAX: usize = 400;
+
+/// The message as one line of bounded length, whatever the template holds.
+fn one_line(message: &str) -> String {
+    let line = |c: char| if c.is_control() { ' ' } else { c };
+    let mut characters = message.chars().map(line);
+    let mut kept: String = characters.by_ref().take(MESSAGE_CHARS_MAX).collect();
+    if characters.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
 /// What everything inside the crate returns.
 pub(crate) type Outcome<T> = Result<T, Fault>;
 
@@ -66,10 +80,24 @@ impl Fault {
 
     pub(crate) fn in_file(self, file: &Path) -> TemplateError {
         let Self { line, message } = self;
+        let message = one_line(&message);
         let file = file.to_owned();
         match line {
             Some(line) => TemplateError::At { file, line, message },
             None => TemplateError::Whole { file, message },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_one_line_of_bounded_length() {
+        let error = Fault::at(3, "is a\nb\x1b[31m").in_file(Path::new("t.yaml"));
+        assert_eq!(error.to_string(), "t.yaml:3: is a b [31m");
+        let error = Fault::whole("é".repeat(500)).in_file(Path::new("t.yaml"));
+        assert_eq!(error.to_string(), format!("t.yaml: {}…", "é".repeat(400)));
     }
 }

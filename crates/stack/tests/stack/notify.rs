@@ -164,3 +164,32 @@ fn cut_off_anywhere() {
     }
     assert!(refused > 100, "{refused}");
 }
+
+/// Nor is one with characters changed: the parser below is not ours.
+#[test]
+fn changed_anywhere() {
+    const CHANGES: &[u8] = b"\t\n :-!&*#[]{},'\"|>%@`?~$\\0aA";
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml"))
+            .unwrap();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for _ in 0..400 {
+        let mut bytes = text.clone().into_bytes();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = CHANGES[random(CHANGES.len())],
+                1 => bytes.insert(at, CHANGES[random(CHANGES.len())]),
+                _ => drop(bytes.drain(at..(at + 1 + random(40)).min(bytes.len()))),
+            }
+        }
+        let Ok(changed) = String::from_utf8(bytes) else { continue };
+        if let Err(error) = Stack::parse(Path::new("template.yaml"), &changed, &Parameters::default()) {
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+}
