@@ -93,7 +93,7 @@ impl<B: Backend> Handshake<B> {
         let is_written = matches!(written.await, Ok(Ok(())));
         let socket = Socket::new(stream, head.into_rest()).await;
         let tracker = listener.tracker.clone();
-        let session = Session { gateway, listener, api, connection, socket };
+        let session = Box::new(Session { gateway, listener, api, connection, socket });
         // A fresh, small task: this one's state held the request.
         if is_written {
             tracker.spawn(session.run());

@@ -1,29 +1,105 @@
-//! A local API Gateway WebSocket data plane.
+//! A local API Gateway WebSocket data plane: it holds the sockets, asks functions who may connect, routes messages to them,
+//! and serves the management API (`@connections`), so that a client, a function or a test cannot tell it from the service.
+//!
+//! It reads no template and starts no function. It must not know what is behind [`Backend`], the one trait by which it calls
+//! functions, nor anything of the cloud side; the JSON on the wire and every limit of the service are those of `dunlin-events`.
+//!
+//! ```
+//! use std::{collections::HashMap, sync::Arc, time::Duration};
+//!
+//! use bytes::Bytes;
+//! use dunlin_gateway::{
+//!     ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig, StageConfig,
+//! };
+//! use futures_util::{SinkExt, StreamExt};
+//! use tokio_tungstenite::{connect_async, tungstenite::Message};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! struct Greeter;
+//!
+//! impl Backend for Greeter {
+//!     async fn invoke(&self, _function: &str, _event: Bytes) -> Result<Bytes, BackendError> {
+//!         Ok(Bytes::from_static(br#"{"statusCode":200,"body":"hello"}"#))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let function = LambdaProxy { function: "greet".to_owned(), timeout: Duration::from_secs(29), permitted: true };
+//! let api = ApiConfig {
+//!     api_id: "a1b2c3d4e5".to_owned(),
+//!     route_selection_expression: "$request.body.action".to_owned(),
+//!     stages: vec![StageConfig { name: "dev".to_owned(), variables: Vec::new() }],
+//!     routes: vec![RouteConfig {
+//!         key: "$default".to_owned(),
+//!         integration: Some(Integration::LambdaProxy(function)),
+//!         two_way: true,
+//!     }],
+//! };
+//! let credentials = Arc::new(HashMap::<String, Credential>::new());
+//! let gateway = Gateway::new(GatewayConfig::new("eu-west-1", "123456789012", credentials), vec![api], Greeter)?;
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let url = format!("ws://{}/dev", listener.local_addr()?);
+//! let shutdown = CancellationToken::new();
+//! let serving = async { gateway.serve("a1b2c3d4e5", listener, shutdown.clone()).await };
+//! let talking = async {
+//!     let (mut socket, _) = connect_async(url).await?;
+//!     socket.send(Message::text("anybody there?")).await?;
+//!     let answer = socket.next().await.ok_or("closed")??;
+//!     shutdown.cancel();
+//!     Ok::<_, Box<dyn std::error::Error>>(answer)
+//! };
+//! let (served, answer) = tokio::join!(serving, talking);
+//! served?;
+//! assert_eq!(answer?, Message::text("hello"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where it differs from the service, on purpose
+//!
+//! - Plain `ws://` and `http://` are spoken beside TLS, on the same port (H2). `X-Forwarded-Proto` and `X-Forwarded-Port` say what the
+//!   client really used, and `domainName` carries the port, so that addresses made from them work.
+//! - `permessage-deflate` is declined (H24, U3). Every client can do without.
+//! - A connection may have a bounded number of messages with functions; at the bound the gateway stops reading from it, its
+//!   pings and its close included, until one ends. See [`Limits::invocations_per_connection_max`].
+//! - A `Host` that is none of the stack's names is refused with 403.
+//! - Once a connection has carried an ordinary HTTP request it is no place for a handshake; open another one.
+//!
+//! Fact numbers such as `H10` or `R8` in comments refer to the list in `docs/service-facts.md`; numbers with `U` are unsettled,
+//! and say what was chosen here.
 
-mod accept;
+// What it is told.
 mod api;
 mod backend;
-mod closing;
 mod config;
-mod connection;
-mod counters;
-mod event;
+mod selection;
+
+// From a TCP connection to a WebSocket or a management call.
+mod accept;
 mod gateway;
 mod handshake;
 mod head;
 mod host;
 mod http_service;
-mod ids;
-mod invoke;
 mod management;
-mod outbox;
 mod refusal;
-mod registry;
-mod selection;
-mod session;
 mod sigv4;
-mod socket;
 mod stream;
+
+// The life of a connection.
+mod closing;
+mod connection;
+mod event;
+mod invoke;
+mod outbox;
+mod registry;
+mod session;
+mod socket;
+
+mod counters;
+mod ids;
 
 pub use api::{ApiConfig, Integration, LambdaProxy, RouteConfig, StageConfig};
 pub use backend::{Backend, BackendError};

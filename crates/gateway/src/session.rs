@@ -25,14 +25,16 @@ pub(crate) struct Session<B> {
 }
 
 impl<B: Backend> Session<B> {
-    /// Runs until the socket is gone and `$disconnect` has been told.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the socket is gone and `$disconnect` has been told. Boxed, since a future keeps the place of an argument that
+    /// it has moved, and there is one of these per connection.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let ending = poll_fn(|cx| self.poll(cx)).await;
-        self.end(ending).await;
+        // Apart from this task's own state, which has to be small for the long time before.
+        Box::pin(self.end(ending)).await;
     }
 
     /// Ends a connection whose client went away before it learnt that it was let in: `$connect` has run, so `$disconnect` does.
-    pub(crate) async fn abandon(self) {
+    pub(crate) async fn abandon(self: Box<Self>) {
         self.end(Ending::Lost).await;
     }
 
@@ -92,12 +94,11 @@ impl<B: Backend> Session<B> {
         if connection.outbox.close_cause().is_none() {
             connection.outbox.end();
         }
-        // Off the connection's own task state, which stays small for the long time before.
-        Box::pin(socket.close(&connection.outbox, &ending)).await;
+        socket.close(&connection.outbox, &ending).await;
         connection.outbox.end();
         gateway.counters.connections_now.decrement();
         tracing::debug!(connection_id = connection.id(), code = ending.code(), "disconnected");
-        let told = Box::pin(tell_disconnect(&gateway, &api, &connection, &ending));
+        let told = tell_disconnect(&gateway, &api, &connection, &ending);
         listener.kill.run_until_cancelled(told).await;
     }
 }

@@ -120,3 +120,58 @@ async fn broken_text_and_broken_frames_close() {
     assert_eq!(stack.script.unseen("default"), 0);
     assert_eq!(stack.gateway.counters().connections_now, 0);
 }
+
+#[tokio::test]
+async fn garbage_of_any_kind_harms_nobody() {
+    let stack = Stack::start(vec![route("$disconnect"), two_way("$default")]).await;
+    stack.script.on("default", Act::Echo);
+    let mut witness = stack.connect().await;
+    // Xorshift: the same garbage each time.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut garbage = |length: usize| -> Vec<u8> {
+        std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_be_bytes()[0]
+        })
+        .take(length)
+        .collect()
+    };
+    for length in 0..200 {
+        let mut before = stack.tcp().await;
+        let _ = before.write_all(&garbage(length)).await;
+        let _ = before.shutdown().await;
+        let mut after = stack.tcp().await;
+        let lines = upgrade_lines(&stack.host());
+        after.write_all(format!("GET /dev HTTP/1.1\r\n{lines}\r\n").as_bytes()).await.unwrap();
+        assert!(read_head(&mut after).await.starts_with("HTTP/1.1 101"));
+        let _ = after.write_all(&garbage(length * 7)).await;
+        let _ = after.shutdown().await;
+        for stream in [&mut before, &mut after] {
+            let _ = soon(stream.read_to_end(&mut Vec::new())).await;
+        }
+        stack.script.event("disconnect").await;
+    }
+    witness.send("all is well").await;
+    assert_eq!(witness.text().await, "all is well");
+    assert_eq!(stack.gateway.counters().connections_now, 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_not_kept() {
+    let stack = Stack::start(vec![two_way("$default")]).await;
+    stack.script.on("default", Act::Echo);
+    let mut client = stack.connect().await;
+    // Enough that the pongs, which nobody reads, fill whatever the kernel takes.
+    let mut pings = Vec::new();
+    for _ in 0..1_000 {
+        pings.extend_from_slice(&[0x89, 0x80 | 125, 0, 0, 0, 0]);
+        pings.extend_from_slice(&[b'x'; 125]);
+    }
+    for _ in 0..120 {
+        soon(client.socket.get_mut().write_all(&pings)).await.unwrap();
+    }
+    client.send("still here").await;
+    assert_eq!(client.text().await, "still here");
+}

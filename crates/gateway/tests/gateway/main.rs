@@ -1,5 +1,7 @@
 //! The gateway from outside: real sockets, real WebSocket clients, and a back end that plays a script.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of test functions")]
+
 mod events;
 mod handshake;
 mod harness;
