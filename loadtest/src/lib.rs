@@ -13,6 +13,9 @@
 //! - Each follower keeps a bit for each version of each of its devices, so that reach, duplicates, gaps and losses are
 //!   exact counts.
 //!
+//! To read it: `plan` decides a run, `run` drives it, `user` and `reader` are one client, `publisher` is the devices,
+//! `account` counts, `assess` judges, `report` is what comes out.
+//!
 //! ```no_run
 //! use dunlin_loadtest::run::{RunConfig, run};
 //!
