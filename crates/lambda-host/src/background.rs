@@ -31,6 +31,11 @@ impl Background {
         }
     }
 
+    /// Events that are accepted and not yet finished.
+    pub(crate) fn accepted(&self) -> usize {
+        EVENTS_ACCEPTED_MAX - self.events.available_permits()
+    }
+
     /// Accepts an event, or says that there are too many.
     pub(crate) fn accept(&self, function: &Arc<Function>, event: Event) -> Result<(), InvokeError> {
         let too_many =
@@ -48,13 +53,9 @@ impl Background {
         let function = Arc::clone(function);
         let tasks = function.shared.tasks.clone();
         tasks.spawn(async move {
-            let request_id = event.request_id.clone();
-            let name = Arc::clone(&function.name);
             tokio::select! {
                 () = run(&function, event) => {}
-                () = shutdown.cancelled() => {
-                    tracing::warn!(function = &*name, %request_id, "an asynchronous invocation is lost: the host is shutting down");
-                }
+                () = shutdown.cancelled() => {}
             }
             drop(place);
         });

@@ -13,7 +13,7 @@ use crate::{
     error::ConfigError,
     limits::{
         ENVIRONMENT_BYTES_MAX, ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_RETRY_DELAYS,
-        FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, INIT_TIMEOUT, SETTLE_WAIT_MAX,
+        FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, INIT_TIMEOUT, QUEUE_WAIT_MAX, SETTLE_WAIT_MAX,
     },
     output::LogSender,
 };
@@ -33,6 +33,8 @@ pub struct HostConfig {
     pub account_id: String,
     /// Environments of one function that live at the same time.
     pub environments_per_function_max: usize,
+    /// How long an invocation waits for an environment before it is told 429.
+    pub queue_wait_max: Duration,
     /// How long an environment stands idle before it is ended.
     pub environment_idle_max: Duration,
     /// How long a process that has just answered may take to ask for its next event before another one is started for
@@ -57,6 +59,7 @@ impl HostConfig {
             region: region.into(),
             account_id: account_id.into(),
             environments_per_function_max: ENVIRONMENTS_PER_FUNCTION_MAX,
+            queue_wait_max: QUEUE_WAIT_MAX,
             environment_idle_max: ENVIRONMENT_IDLE_MAX,
             settle_wait_max: SETTLE_WAIT_MAX,
             init_timeout: INIT_TIMEOUT,

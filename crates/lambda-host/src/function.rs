@@ -20,7 +20,6 @@ use crate::{
     code::Code,
     environment::{Answer, Environment},
     failure::Failure,
-    limits::QUEUE_WAIT_MAX,
     pool::{EnvironmentId, Next, Pool, Standing, Waiting},
     spawner::Spawner,
     supervisor,
@@ -116,7 +115,7 @@ impl Function {
         };
         let received = match self.hand_over(invocation)? {
             Handed::ToEnvironment => answer.await,
-            Handed::ToQueue => match timeout(QUEUE_WAIT_MAX, &mut answer).await {
+            Handed::ToQueue => match timeout(self.shared.config.queue_wait_max, &mut answer).await {
                 Ok(received) => received,
                 Err(_) if self.leave_queue(&request_id) => {
                     return Err(self.too_many_requests("no environment came free in time"));
@@ -188,8 +187,8 @@ impl Function {
     }
 
     /// Takes an environment away from the pool, if nobody is using it.
-    pub(crate) fn take_away_idle(&self, id: EnvironmentId) -> bool {
-        self.pool().remove_idle(id)
+    pub(crate) fn take_away_unused(&self, id: EnvironmentId) -> bool {
+        self.pool().remove_unused(id)
     }
 
     /// The answer that tells of a failure.
@@ -248,6 +247,10 @@ impl Function {
             } else {
                 self.pool().settle(id, Instant::now());
             }
+        }
+        if self.shared.shutdown.is_cancelled() {
+            // The shutdown may have cleared the queue just before this one came.
+            self.clear_queue();
         }
         self.start_environments();
         self.watch_settling();

@@ -191,10 +191,7 @@ impl LambdaHost {
     /// after [`TERMINATE_GRACE`](crate::limits::TERMINATE_GRACE). When this returns no process is left.
     pub async fn shutdown(&self) {
         let shared = &self.inner.shared;
-        shared.shutdown.cancel();
-        for function in self.inner.all_functions() {
-            function.clear_queue();
-        }
+        self.inner.begin_end();
         shared.tasks.close();
         shared.tasks.wait().await;
     }
@@ -202,12 +199,8 @@ impl LambdaHost {
 
 impl Drop for LambdaHost {
     fn drop(&mut self) {
-        let shared = &self.inner.shared;
-        shared.shutdown.cancel();
-        for function in self.inner.all_functions() {
-            function.clear_queue();
-        }
-        for environment in &*shared.running.lock().unwrap_or_else(PoisonError::into_inner) {
+        self.inner.begin_end();
+        for environment in &*self.inner.shared.running.lock().unwrap_or_else(PoisonError::into_inner) {
             environment.process.signal_group(Signal::KILL);
         }
     }
@@ -263,6 +256,18 @@ impl Inner {
         let matches =
             found.arn.strip_suffix(unversioned).is_some_and(|rest| rest.is_empty() || rest.ends_with(':'));
         if matches { Ok(Arc::clone(found)) } else { Err(not_found()) }
+    }
+
+    /// Refuses what comes, and tells those who wait.
+    fn begin_end(&self) {
+        let events = self.background.accepted();
+        if events > 0 && !self.shared.shutdown.is_cancelled() {
+            tracing::warn!(events, "asynchronous invocations are lost: the host is shutting down");
+        }
+        self.shared.shutdown.cancel();
+        for function in self.all_functions() {
+            function.clear_queue();
+        }
     }
 
     fn all_functions(&self) -> Vec<Arc<Function>> {

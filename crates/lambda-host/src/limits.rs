@@ -13,8 +13,8 @@ pub const ENVIRONMENTS_STARTING_MAX: usize = 4;
 /// Invocations of one function that wait for an environment; one more is told 429.
 pub const INVOCATIONS_QUEUED_MAX: usize = 10_000;
 
-/// How long an invocation waits for an environment before it is told 429. No caller of the service waits
-/// longer: it is just above API Gateway's integration timeout.
+/// How long an invocation waits for an environment before it is told 429, unless the configuration says otherwise: just
+/// above API Gateway's integration timeout, so that a gateway's caller is told of the timeout instead.
 pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long a process that has just answered may take to ask for its next event before it counts as busy and another one

@@ -77,7 +77,9 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     pub(crate) fn take_idle(&mut self) -> Option<(EnvironmentId, E)> {
         while let Some(id) = self.idle.pop() {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            if let Place::Idle(environment) = std::mem::replace(&mut member.place, Place::Busy) {
+            if let Place::Idle(environment) = &member.place {
+                let environment = environment.clone();
+                member.place = Place::Busy;
                 return Some((id, environment));
             }
         }
@@ -141,9 +143,12 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
         }
     }
 
-    /// An environment has answered, or did not take what it was handed.
+    /// An environment has answered, or did not take what it was handed. If it has asked for more in the meantime, this
+    /// says nothing new.
     pub(crate) fn settle(&mut self, id: EnvironmentId, now: Instant) {
-        if let Some(member) = self.members.get_mut(&id) {
+        if let Some(member) = self.members.get_mut(&id)
+            && matches!(member.place, Place::Busy)
+        {
             member.place = Place::Settling(now);
         }
     }
@@ -187,13 +192,14 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
         self.members.remove(&id).is_some_and(|member| matches!(member.place, Place::Starting))
     }
 
-    /// Forgets an environment if nobody is using it.
-    pub(crate) fn remove_idle(&mut self, id: EnvironmentId) -> bool {
-        let idle = self.members.get(&id).is_some_and(|member| matches!(member.place, Place::Idle(_)));
-        if idle {
+    /// Forgets an environment if nobody is using it, also one that never asked for more after its last answer.
+    pub(crate) fn remove_unused(&mut self, id: EnvironmentId) -> bool {
+        let place = self.members.get(&id).map(|member| &member.place);
+        let unused = matches!(place, Some(Place::Idle(_) | Place::Settling(_)));
+        if unused {
             self.remove(id);
         }
-        idle
+        unused
     }
 
     /// Lets go of everything idle, and of every other environment once its queue is served.
@@ -269,8 +275,8 @@ mod tests {
         assert_eq!(pool.ready(a, &"a"), Next::Wait);
         assert_eq!(pool.ready(b, &"b"), Next::Wait);
         assert_eq!(pool.take_idle(), Some((b, "b")));
-        assert!(!pool.remove_idle(b));
-        assert!(pool.remove_idle(a));
+        assert!(!pool.remove_unused(b));
+        assert!(pool.remove_unused(a));
         assert_eq!(pool.take_idle(), None);
     }
 
@@ -283,10 +289,25 @@ mod tests {
         assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
         pool.settle(id, now);
         assert!(!pool.depends_on_settling());
+        assert_eq!(pool.take_idle(), None);
         pool.enqueue(Call("two")).unwrap();
         assert!(pool.depends_on_settling());
         assert_eq!(start(&mut pool, now + SETTLE_WAIT - Duration::from_millis(1)), None);
         assert!(start(&mut pool, now + SETTLE_WAIT).is_some());
+        assert!(pool.remove_unused(id), "one that never asks again is not kept for ever");
+        assert_eq!(pool.ready(id, &"a"), Next::End);
+    }
+
+    #[test]
+    fn a_late_word_of_settling_does_not_hide_an_idle_environment() {
+        let now = Instant::now();
+        let mut pool = pool(8);
+        pool.enqueue(Call("one")).unwrap();
+        let id = start(&mut pool, now).unwrap();
+        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(id, &"a"), Next::Wait);
+        pool.settle(id, now);
+        assert_eq!(pool.take_idle(), Some((id, "a")));
     }
 
     #[test]

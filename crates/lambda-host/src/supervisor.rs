@@ -1,6 +1,6 @@
 use std::{net::Ipv4Addr, sync::Arc, sync::PoisonError, time::Duration};
 
-use rustix::process::Signal;
+use rustix::{io::Errno, process::Signal};
 use time::OffsetDateTime;
 use tokio::{
     net::TcpListener,
@@ -98,9 +98,14 @@ async fn begin(
         working_directory: prepared.task_root.clone(),
         variables: variables.all(),
     };
-    let spawned = shared.spawner.spawn(request).await.map_err(|source| {
-        Failure::Code(CodeError::NotStartable { path: prepared.bootstrap.clone(), source })
-    })?;
+    let spawned =
+        shared.spawner.spawn(request).await.map_err(|source| match Errno::from_io_error(&source) {
+            Some(Errno::NOENT | Errno::ACCESS | Errno::NOEXEC | Errno::TXTBSY) => {
+                Failure::Code(CodeError::NotStartable { path: prepared.bootstrap.clone(), source })
+            }
+            // Not the code's fault, such as too many processes.
+            _ => host(source),
+        })?;
 
     let exit = spawned.process.exit_watch().map_err(host)?;
     let lines = shared.config.log_lines.clone();
@@ -141,8 +146,8 @@ impl Running {
                 Due::Later(wake) => wake,
                 Due::InitTimedOut => return End::Failed(Failure::InitTimedOut(config.init_timeout)),
                 Due::TimedOut(outstanding) => return End::TimedOut(outstanding),
-                Due::Idle if function.take_away_idle(environment.id) => return End::Stopped,
-                // It has just been given something to do, or has not asked for more since its last answer.
+                Due::Idle if function.take_away_unused(environment.id) => return End::Stopped,
+                // It has just been given something to do.
                 Due::Idle => now + recheck,
             };
             tokio::select! {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dunlin_lambda_host::InvocationType;
+use dunlin_lambda_host::{InvocationType, limits::EVENTS_ACCEPTED_MAX};
 use serde_json::json;
 
 use crate::support::{Fixture, Gate};
@@ -38,6 +38,28 @@ async fn events_do_not_start_more_processes_than_allowed() {
         }
     }
     assert_eq!(pids.len(), 2);
+}
+
+#[tokio::test]
+async fn a_bounded_number_of_events_is_accepted() {
+    let fixture = Fixture::with(|config, _| config.environments_per_function_max = 1);
+    let gate = Gate::open().await;
+    let payload = json!({"do": "gate", "gate": gate.address()}).to_string();
+    for _ in 0..EVENTS_ACCEPTED_MAX {
+        fixture.host.invoke("probe", payload.clone().into(), InvocationType::Event).await.unwrap();
+    }
+    let mut visitor = gate.visitor().await;
+    let late = fixture.host.invoke("probe", payload.clone().into(), InvocationType::Event).await.unwrap_err();
+    assert_eq!(
+        late.to_string(),
+        "function probe is busy in every environment: too many asynchronous invocations are waiting"
+    );
+    // A caller does not queue up behind that backlog: its turn comes after the next event at the latest.
+    let (answer, ()) = tokio::join!(fixture.answer(json!({})), async {
+        visitor.let_pass("").await;
+        gate.visitor().await.let_pass("").await;
+    });
+    assert_eq!(answer["pid"], visitor.pid);
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use dunlin_lambda_host::{FunctionConfig, InvocationType, InvokeError, InvokeRequest};
+use dunlin_lambda_host::{
+    FunctionConfig, InvocationType, InvokeError, InvokeRequest, limits::INVOCATIONS_QUEUED_MAX,
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -63,6 +65,65 @@ async fn beyond_the_maximum_events_wait_their_turn() {
     };
     let (one, two, ()) = tokio::join!(fixture.answer(event.clone()), fixture.answer(event), release);
     assert_eq!(one["pid"], two["pid"]);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_or_finds_the_queue_full_is_told() {
+    let fixture = Fixture::with(|config, _| {
+        config.environments_per_function_max = 1;
+        config.queue_wait_max = Duration::from_millis(20);
+    });
+    let gate = Gate::open().await;
+    let event = json!({"do": "gate", "gate": gate.address()});
+    let (first, ()) = tokio::join!(until_there_is_room(&fixture, &event), async {
+        let mut visitor = gate.visitor().await;
+        let late =
+            fixture.host.invoke("probe", "{}".into(), InvocationType::RequestResponse).await.unwrap_err();
+        assert_eq!(
+            late.to_string(),
+            "function probe is busy in every environment: no environment came free in time"
+        );
+        visitor.let_pass("").await;
+    });
+    // Whoever left the queue leaves nothing behind in it.
+    assert_eq!(until_there_is_room(&fixture, &json!({})).await, first);
+
+    let fixture = Fixture::with(|config, _| config.environments_per_function_max = 1);
+    let event = json!({"do": "gate", "gate": gate.address()});
+    let (_, ()) = tokio::join!(fixture.answer(event), async {
+        let mut visitor = gate.visitor().await;
+        let waiting = || fixture.host.invoke("probe", "{}".into(), InvocationType::RequestResponse);
+        let mut queued: Vec<_> = (0..INVOCATIONS_QUEUED_MAX).map(|_| Box::pin(waiting())).collect();
+        for invocation in &mut queued {
+            assert!(futures_util::poll!(invocation).is_pending());
+        }
+        let late = waiting().await.unwrap_err();
+        assert_eq!(late.to_string(), "function probe is busy in every environment: the queue is full");
+        // Those that nobody waits for any more make room.
+        drop(queued.split_off(1));
+        let mut next = Box::pin(waiting());
+        assert!(futures_util::poll!(&mut next).is_pending());
+        visitor.let_pass("").await;
+        queued.remove(0).await.unwrap();
+        next.await.unwrap();
+    });
+}
+
+/// The process that answers. Even starting it may take longer than this host lets anyone wait.
+async fn until_there_is_room(fixture: &Fixture, event: &Value) -> Value {
+    let attempts = async {
+        loop {
+            let payload = event.to_string().into();
+            match fixture.host.invoke("probe", payload, InvocationType::RequestResponse).await {
+                Err(InvokeError::TooManyRequests { .. }) => {}
+                outcome => {
+                    let answer: Value = serde_json::from_slice(&outcome.unwrap().payload).unwrap();
+                    return answer["pid"].clone();
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, attempts).await.unwrap()
 }
 
 #[tokio::test]
