@@ -91,7 +91,7 @@ impl<B: Backend> Gateway<B> {
     /// call of its own.
     ///
     /// At shutdown every connection that came through this listener gets a close frame with 1001, its `$disconnect`
-    /// runs, and the call returns after [`SHUTDOWN_TIME_MAX`] at the latest.
+    /// runs, and the call returns after [`SHUTDOWN_TIME_MAX`] at the latest. A call that is dropped only stops accepting.
     ///
     /// # Errors
     /// [`ServeError::UnknownApi`]. A failing accept is logged and tried again.

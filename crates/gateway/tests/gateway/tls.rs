@@ -61,7 +61,7 @@ async fn both_speak_on_one_port() {
 
     let stream = soon(connector.connect(name(), stack.tcp().await)).await.unwrap();
     let url = format!("wss://localhost:{}/dev", stack.address.port());
-    let (socket, _) = soon(client_async(url, stream)).await.unwrap();
+    let (socket, _) = soon(Box::pin(client_async(url, stream))).await.unwrap();
     let mut secure = Client { socket };
     let mut plain = stack.connect().await;
     let forwarded = async || {
@@ -118,5 +118,5 @@ async fn broken_tls_harms_nobody() {
     let stream = connector(authority).connect(ServerName::try_from("localhost").unwrap(), stack.tcp().await);
     let stream = soon(stream).await.unwrap();
     let url = format!("wss://localhost:{}/dev", stack.address.port());
-    soon(client_async(url, stream)).await.unwrap();
+    soon(Box::pin(client_async(url, stream))).await.unwrap();
 }
