@@ -17,6 +17,10 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// Longest wait for a request with all its attempts, well inside the 29 s that a route has (fact G1).
 pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(8_000);
 
+/// Upper bound of the random delay before the SDK's second attempt; it doubles with each further one. The SDK's own default is a
+/// second, which is long against answers that take milliseconds.
+pub const REQUEST_RETRY_DELAY_BASE: Duration = Duration::from_millis(50);
+
 /// Attempts that the SDK makes for one request when the table throttles it or does not answer.
 pub const REQUEST_ATTEMPTS_MAX: u32 = 4;
 
@@ -77,7 +81,11 @@ pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, 
         .credentials_provider(credentials)
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .retry_config(RetryConfig::standard().with_max_attempts(REQUEST_ATTEMPTS_MAX))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(REQUEST_ATTEMPTS_MAX)
+                .with_initial_backoff(REQUEST_RETRY_DELAY_BASE),
+        )
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)

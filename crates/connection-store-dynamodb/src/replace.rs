@@ -12,6 +12,7 @@
 //! So whoever touches a row last has seen, after touching it, that its list was still the current one; a later list
 //! that wants the row otherwise names it as added or dropped. When all have returned, rows and list agree. A
 //! writer that dies leaves `pending` behind: the next replacement finishes its work, and `remove` deletes those rows too.
+//! What this cannot see is a batch that the table executes long after its sender timed out and sent it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

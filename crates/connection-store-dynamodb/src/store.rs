@@ -305,17 +305,18 @@ impl ConnectionStore for DynamoDbStore {
             .send()
             .await
             .map_err(|error| store_error("subscribers", error))?;
-        let subscribers = answer.items.unwrap_or_default();
-        let subscribers = subscribers.iter().map(item::read_subscriber).collect::<Result<_, _>>();
+        // One odd row must not keep an update from everybody else.
+        let read = |item: &Item| {
+            let odd = |error| tracing::warn!(%topic, %shard, %error, "subscription left out");
+            item::read_subscriber(item).map_err(odd).ok()
+        };
+        let subscribers = answer.items.unwrap_or_default().iter().filter_map(read).collect();
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
         let next = next.map(|key| {
             let id = key.get(SK).and_then(|sk| sk.as_s().ok()).and_then(|sk| sk.parse().ok());
             id.map(PageToken::after).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "subscribers"))
         });
-        Ok(SubscriberPage {
-            subscribers: subscribers.map_err(malformed("subscribers"))?,
-            next: next.transpose()?,
-        })
+        Ok(SubscriberPage { subscribers, next: next.transpose()? })
     }
 }
 

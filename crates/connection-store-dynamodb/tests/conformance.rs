@@ -5,7 +5,8 @@ mod support;
 use dunlin_connection_store_dynamodb::DynamoDbStore;
 
 async fn new_store() -> DynamoDbStore {
-    let store = support::store_at(support::emulator().await, 42);
+    let (address, _) = support::emulator().await;
+    let store = support::store_at(address, 42);
     store.ensure_table().await.expect("a new table");
     store
 }

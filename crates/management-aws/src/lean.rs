@@ -28,6 +28,9 @@ use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError, Endpoint};
 /// A connection that was idle this long is closed rather than used again: load balancers close idle ones after a minute.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// Most idle connections that are kept: a few passes' worth of posts in flight.
+pub const IDLE_CONNECTIONS_MAX: usize = 256;
+
 /// Most bytes of an answer that are read; the longest, about a connection, has some hundred.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -87,6 +90,7 @@ impl LeanManagementClient {
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
         let signer = Signer::new(&credentials, region).map_err(|_| ConfigError::SessionToken)?;
         Ok(Self { http, endpoint, signer: signer.into(), request_timeout, clock: SystemTime::now })

@@ -27,5 +27,5 @@ mod sign;
 
 pub use config::{CONNECT_TIMEOUT, ClientConfig, ConfigError, REQUEST_TIMEOUT};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use lean::{ANSWER_BYTES_MAX, IDLE_TIMEOUT, LeanManagementClient};
+pub use lean::{ANSWER_BYTES_MAX, IDLE_CONNECTIONS_MAX, IDLE_TIMEOUT, LeanManagementClient};
 pub use sdk::SdkManagementClient;

@@ -9,12 +9,13 @@ use tokio::net::TcpListener;
 pub(crate) const TABLE: &str = "connections";
 
 /// Serves an empty database until the test's runtime ends.
-pub(crate) async fn emulator() -> SocketAddr {
+pub(crate) async fn emulator() -> (SocketAddr, Database) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener has an address");
     let database = Database::memory().expect("a database in memory");
-    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-    address
+    let served = database.clone();
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()));
+    (address, database)
 }
 
 /// A store whose requests go to this address.

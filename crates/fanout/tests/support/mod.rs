@@ -139,7 +139,7 @@ impl ConnectionStore for FaultyStore {
         let asked = self.pages.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(kind) = self.page_failure
             && self.page_fails_every > 0
-            && asked % self.page_fails_every == 0
+            && asked.is_multiple_of(self.page_fails_every)
         {
             return Err(StoreError::new(kind, "subscribers"));
         }
