@@ -71,3 +71,30 @@ pub const BATCH_WRITE_ITEMS_MAX: usize = 25;
 
 /// Keys in one `BatchGetItem` of DynamoDB.
 pub const BATCH_GET_ITEMS_MAX: usize = 100;
+
+/// `X-Amz-Client-Context`, in bytes (N1).
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+
+/// All environment variables of a function, names and values, in bytes (N4).
+pub const FUNCTION_ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// The least memory of a function, in MB (N4).
+pub const FUNCTION_MEMORY_MB_MIN: u32 = 128;
+
+/// Characters of a function's name (LM).
+pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+
+/// A function's code, unpacked, in bytes: 250 MB (Lambda's limits page).
+pub const FUNCTION_CODE_BYTES_MAX: u64 = 250 * 1024 * 1024;
+
+/// A function's initialisation: from the start of its process to its first `next`.
+pub const FUNCTION_INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an asynchronous invocation is kept before it is given up (N5).
+pub const ASYNC_EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Extensions of one execution environment.
+pub const FUNCTION_EXTENSIONS_MAX: usize = 10;
+
+/// The payload of one MQTT message, in bytes: the message size of AWS IoT Core.
+pub const IOT_MESSAGE_BYTES_MAX: usize = 128 * 1024;

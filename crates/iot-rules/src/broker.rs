@@ -4,6 +4,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use dunlin_events::limits::IOT_MESSAGE_BYTES_MAX;
 use mqtt5::broker::{
     BrokerConfig, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction,
     server::BrokerShutdownHandle,
@@ -17,11 +18,8 @@ use crate::{
     sql::SqlError,
 };
 
-/// Payload of one MQTT message, in bytes: AWS IoT Core's limit.
-pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
-
 /// One MQTT packet: the payload, and room for the topic (256 bytes on the service) and properties.
-const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 8 * 1024;
+const PACKET_BYTES_MAX: usize = IOT_MESSAGE_BYTES_MAX + 8 * 1024;
 
 /// Clients at the same time: ours, within the open files of one process.
 const CLIENTS_MAX: usize = 8_000;

@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use dunlin_events::limits::IOT_MESSAGE_BYTES_MAX;
 use mqtt5::{ConnectOptions, MqttClient, PublishOptions, PublishResult};
-
-use crate::PAYLOAD_BYTES_MAX;
 
 /// How long [`publish_once`] may take in all.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,8 +27,8 @@ pub enum PublishError {
         /// As given.
         topic: String,
     },
-    /// The payload is larger than [`PAYLOAD_BYTES_MAX`].
-    #[error("payload has {bytes} bytes; at most {PAYLOAD_BYTES_MAX} can be published")]
+    /// The payload is larger than [`IOT_MESSAGE_BYTES_MAX`].
+    #[error("payload has {bytes} bytes; at most {IOT_MESSAGE_BYTES_MAX} can be published")]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -63,7 +62,7 @@ pub async fn publish_once(
     if !mqtt5::is_valid_topic_name(topic) {
         return Err(PublishError::Topic { topic: topic.to_owned() });
     }
-    if payload.len() > PAYLOAD_BYTES_MAX {
+    if payload.len() > IOT_MESSAGE_BYTES_MAX {
         return Err(PublishError::TooLarge { bytes: payload.len() });
     }
     match tokio::time::timeout(PUBLISH_TIMEOUT, publish(address, topic, payload, qos)).await {

@@ -36,6 +36,6 @@ mod engine;
 mod rule;
 pub mod sql;
 
-pub use broker::{Clock, Config, IotRules, PAYLOAD_BYTES_MAX, StartError};
+pub use broker::{Clock, Config, IotRules, StartError};
 pub use engine::{Counts, DELIVER_TIMEOUT, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
 pub use rule::{BoxFuture, DeliverError, Rule, RuleSink};

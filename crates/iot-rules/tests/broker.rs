@@ -11,8 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use dunlin_events::limits::IOT_MESSAGE_BYTES_MAX;
 use dunlin_iot_rules::{
-    BoxFuture, Config, Counts, DeliverError, IotRules, PAYLOAD_BYTES_MAX, Rule, RuleSink, StartError,
+    BoxFuture, Config, Counts, DeliverError, IotRules, Rule, RuleSink, StartError,
     client::{PublishError, QoS, publish_once},
 };
 use mqtt5::{ConnectOptions, MqttClient, ProtocolVersion};
@@ -212,7 +213,7 @@ async fn a_packet_over_the_limit_costs_its_connection_only() {
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(WAIT, socket.read_to_end(&mut rest)).await.unwrap();
 
-    let largest = Bytes::from(vec![b'x'; PAYLOAD_BYTES_MAX]);
+    let largest = Bytes::from(vec![b'x'; IOT_MESSAGE_BYTES_MAX]);
     publish_once(broker.address(), "a", largest, QoS::AtLeastOnce).await.unwrap();
     assert_eq!(broker.event().await, "{\"t\":\"a\"}");
     assert_eq!(broker.rules.counts().published, 1);
@@ -308,7 +309,7 @@ async fn what_the_client_cannot_publish() {
             format!("topic {topic:?} cannot be published to: it is empty, has a + or #, or is too long")
         );
     }
-    let large = Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]);
+    let large = Bytes::from(vec![0; IOT_MESSAGE_BYTES_MAX + 1]);
     let error = publish_once(nobody, "a", large, QoS::AtMostOnce).await.unwrap_err();
     assert_eq!(error.to_string(), "payload has 131073 bytes; at most 131072 can be published");
     let error = publish_once(nobody, "a", Bytes::new(), QoS::AtMostOnce).await.unwrap_err();

@@ -7,10 +7,9 @@ use std::{
 
 use zip::{ZipArchive, read::ZipFile, result::ZipError};
 
-use crate::{
-    error::CodeError,
-    limits::{ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX},
-};
+use dunlin_events::limits::FUNCTION_CODE_BYTES_MAX;
+
+use crate::{error::CodeError, limits::ARCHIVE_ENTRIES_MAX};
 
 /// Bytes of a symbolic link's target: the system's longest path.
 const LINK_TARGET_BYTES_MAX: u64 = 4_096;
@@ -18,7 +17,7 @@ const LINK_TARGET_BYTES_MAX: u64 = 4_096;
 /// Unpacks a code archive into an empty folder of ours. Nothing is written outside that folder, and the
 /// bytes are counted as they come: what the archive says about sizes is not believed.
 pub(crate) fn unpack(archive: &Path, root: &Path) -> Result<(), CodeError> {
-    Unpack { archive, root, bytes_left: ARCHIVE_BYTES_MAX, links: Vec::new() }.run()
+    Unpack { archive, root, bytes_left: FUNCTION_CODE_BYTES_MAX, links: Vec::new() }.run()
 }
 
 /// Whether the archive contains an executable `bootstrap`, without unpacking it.

@@ -5,10 +5,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use dunlin_events::limits::ASYNC_EVENT_AGE_MAX;
+
 use crate::{
     InvokeError,
     function::{Event, Function},
-    limits::{EVENT_AGE_MAX, EVENT_OFFER_DELAY, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
+    limits::{EVENT_OFFER_DELAY, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
 };
 
 /// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails (N5).
@@ -99,7 +101,7 @@ async fn attempt_once(function: &Arc<Function>, event: &Event) -> Option<String>
         drop(turn);
         match result {
             Ok(outcome) => return outcome.function_error.map(|kind| format!("{kind:?}")),
-            Err(InvokeError::TooManyRequests { .. }) if accepted.elapsed() < EVENT_AGE_MAX => {
+            Err(InvokeError::TooManyRequests { .. }) if accepted.elapsed() < ASYNC_EVENT_AGE_MAX => {
                 sleep(EVENT_OFFER_DELAY).await;
             }
             Err(InvokeError::ShuttingDown) => return None,

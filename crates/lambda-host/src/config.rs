@@ -6,14 +6,16 @@ use std::{
 };
 
 use dunlin_events::limits::{
-    FUNCTION_MEMORY_MB_DEFAULT, FUNCTION_MEMORY_MB_MAX, FUNCTION_TIMEOUT_DEFAULT, FUNCTION_TIMEOUT_MAX,
+    FUNCTION_ENVIRONMENT_BYTES_MAX, FUNCTION_INIT_TIMEOUT, FUNCTION_MEMORY_MB_DEFAULT,
+    FUNCTION_MEMORY_MB_MAX, FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, FUNCTION_TIMEOUT_DEFAULT,
+    FUNCTION_TIMEOUT_MAX,
 };
 
 use crate::{
     error::ConfigError,
     limits::{
-        ENVIRONMENT_BYTES_MAX, ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_RETRY_DELAYS,
-        FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, INIT_TIMEOUT, QUEUE_WAIT_MAX, SETTLE_WAIT_MAX,
+        ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_RETRY_DELAYS, QUEUE_WAIT_MAX,
+        SETTLE_WAIT_MAX,
     },
     output::LogSender,
 };
@@ -62,7 +64,7 @@ impl HostConfig {
             queue_wait_max: QUEUE_WAIT_MAX,
             environment_idle_max: ENVIRONMENT_IDLE_MAX,
             settle_wait_max: SETTLE_WAIT_MAX,
-            init_timeout: INIT_TIMEOUT,
+            init_timeout: FUNCTION_INIT_TIMEOUT,
             event_retry_delays: EVENT_RETRY_DELAYS.to_vec(),
             log_lines: None,
             wall_clock: Arc::new(SystemTime::now),
@@ -139,7 +141,7 @@ impl FunctionConfig {
             return Err(ConfigError::Memory { name: name(), memory_mb: self.memory_mb });
         }
         let bytes: usize = self.environment.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > ENVIRONMENT_BYTES_MAX {
+        if bytes > FUNCTION_ENVIRONMENT_BYTES_MAX {
             return Err(ConfigError::EnvironmentTooLarge { name: name(), bytes });
         }
         for (key, value) in self.environment.iter().chain(&self.host_environment) {

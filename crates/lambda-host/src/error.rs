@@ -1,9 +1,8 @@
 use std::{io, path::PathBuf};
 
-use crate::{
-    InvocationType,
-    limits::{ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX, ENVIRONMENT_BYTES_MAX},
-};
+use dunlin_events::limits::{FUNCTION_CODE_BYTES_MAX, FUNCTION_ENVIRONMENT_BYTES_MAX};
+
+use crate::{InvocationType, limits::ARCHIVE_ENTRIES_MAX};
 
 /// A configuration that the host does not take.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +53,7 @@ pub enum ConfigError {
     },
     /// The template's variables are too large.
     #[error(
-        "function {name} has {bytes} bytes of environment variables; the service takes {ENVIRONMENT_BYTES_MAX}"
+        "function {name} has {bytes} bytes of environment variables; the service takes {FUNCTION_ENVIRONMENT_BYTES_MAX}"
     )]
     EnvironmentTooLarge {
         /// The function.
@@ -157,7 +156,7 @@ pub enum CodeError {
     },
     /// The archive is too large.
     #[error(
-        "{path} unpacks to more than {ARCHIVE_BYTES_MAX} bytes or {ARCHIVE_ENTRIES_MAX} entries; the service refuses \
+        "{path} unpacks to more than {FUNCTION_CODE_BYTES_MAX} bytes or {ARCHIVE_ENTRIES_MAX} entries; the service refuses \
          it too, make it smaller"
     )]
     ArchiveTooLarge {

@@ -2,7 +2,7 @@ use std::{future::Future, sync::Arc};
 
 use base64::Engine;
 use bytes::Bytes;
-use dunlin_events::limits::{INVOKE_EVENT_BYTES_MAX, INVOKE_PAYLOAD_BYTES_MAX};
+use dunlin_events::limits::{CLIENT_CONTEXT_BYTES_MAX, INVOKE_EVENT_BYTES_MAX, INVOKE_PAYLOAD_BYTES_MAX};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
@@ -14,10 +14,7 @@ use crate::{
     InvocationType, InvokeError, InvokeOutcome, InvokeRequest,
     host::Inner,
     http_server::{BodyError, Connections, Reply, is_from_a_web_page, json, read_body},
-    limits::{
-        CLIENT_CONTEXT_BYTES_MAX, INVOKE_BODY_TIMEOUT, INVOKE_CONNECTIONS_MAX, INVOKE_DRAIN_MAX,
-        INVOKE_HEAD_TIMEOUT,
-    },
+    limits::{INVOKE_BODY_TIMEOUT, INVOKE_CONNECTIONS_MAX, INVOKE_DRAIN_MAX, INVOKE_HEAD_TIMEOUT},
 };
 
 /// Decides whether a request to the Invoke API may pass, from its head and its body: the place for a signature check.

@@ -22,9 +22,6 @@ pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// a millisecond, but on a busy machine it may have to wait for the processor, and one more process would not help then.
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// From the start of a process to its first `next`. The service's initialisation phase has the same bound.
-pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// From SIGTERM to SIGKILL, as the service does when an extension is registered.
 pub const TERMINATE_GRACE: Duration = Duration::from_millis(500);
 
@@ -33,9 +30,6 @@ pub const ENVIRONMENT_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Connections of one process to its Runtime API. One is usual; a concurrent runtime opens one per worker.
 pub const RUNTIME_CONNECTIONS_MAX: usize = 64;
-
-/// Extensions that one process registers. The service allows ten.
-pub const EXTENSIONS_MAX: usize = 10;
 
 /// Connections to the Invoke API.
 pub const INVOKE_CONNECTIONS_MAX: usize = 1_024;
@@ -54,18 +48,6 @@ pub const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Error bodies of functions (`/error`, `/init/error`), in bytes: as large as an answer, for stack traces are long.
 pub const ERROR_BODY_BYTES_MAX: usize = dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;
-
-/// `X-Amz-Client-Context`, in bytes (N1).
-pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
-
-/// All environment variables of a function, names and values, in bytes (N4).
-pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
-
-/// The least memory of a function, in MB (N4).
-pub const FUNCTION_MEMORY_MB_MIN: u32 = 128;
-
-/// Characters of a function name.
-pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
 
 /// One line of a function's output, in bytes; a longer one is split.
 pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
@@ -87,9 +69,6 @@ pub const EVENTS_ACCEPTED_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const EVENT_RETRY_DELAYS: [Duration; dunlin_events::limits::ASYNC_RETRIES_MAX as usize] =
     [Duration::from_secs(1), Duration::from_secs(2)];
 
-/// How long an asynchronous invocation that finds no room is offered again (N5).
-pub const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
-
 /// Wait between two such offers.
 pub const EVENT_OFFER_DELAY: Duration = Duration::from_millis(250);
 
@@ -105,6 +84,3 @@ pub const SPAWNS_QUEUED_MAX: usize = 256;
 
 /// Entries of a code archive.
 pub const ARCHIVE_ENTRIES_MAX: usize = 50_000;
-
-/// Unpacked bytes of a code archive: the service's 250 MB.
-pub const ARCHIVE_BYTES_MAX: u64 = 250 * 1024 * 1024;

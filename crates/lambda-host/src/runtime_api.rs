@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use bytes::Bytes;
-use dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;
+use dunlin_events::limits::{FUNCTION_EXTENSIONS_MAX, RUNTIME_RESPONSE_BYTES_MAX};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::{
     failure::{Failure, error_object},
     function::Function,
     http_server::{BodyError, Connections, Reply, is_from_a_web_page, json, read_body},
-    limits::{ERROR_BODY_BYTES_MAX, EXTENSIONS_MAX},
+    limits::ERROR_BODY_BYTES_MAX,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
@@ -224,7 +224,7 @@ impl RuntimeApi {
         };
         let identifier = self.any_id();
         if let Err(error_type) =
-            self.environment.register_extension(name, identifier.as_str().to_owned(), EXTENSIONS_MAX)
+            self.environment.register_extension(name, identifier.as_str().to_owned(), FUNCTION_EXTENSIONS_MAX)
         {
             return refusal(
                 StatusCode::FORBIDDEN,
