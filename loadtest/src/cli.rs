@@ -127,6 +127,9 @@ pub struct EchoArgs {
     /// Measure a bare tokio-tungstenite echo server as well, in turns
     #[arg(long)]
     pub bare: bool,
+    /// Run the bare server on this processor, where the target runs too; only then are the sides alike
+    #[arg(long, value_name = "N", requires = "bare")]
+    pub bare_cpu: Option<usize>,
     /// Write the report here
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -214,6 +217,7 @@ impl EchoArgs {
             message: self.message.as_deref().unwrap_or(ECHO_MESSAGE).to_owned(),
             reply: self.reply.as_deref().unwrap_or(default_reply).to_owned(),
             bare: self.bare.then(program).transpose()?,
+            bare_cpu: self.bare_cpu,
         })
     }
 }

@@ -1,10 +1,12 @@
 //! Closed-loop round trips over one connection, next to a bare WebSocket echo in the same minute.
 
+use std::io;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -40,6 +42,8 @@ pub struct EchoConfig {
     pub reply: String,
     /// The program that serves the bare echo when called with `echo-server`, if that is wanted.
     pub bare: Option<std::path::PathBuf>,
+    /// The processor that the bare server runs on; without one the kernel chooses.
+    pub bare_cpu: Option<usize>,
 }
 
 /// Measures.
@@ -68,7 +72,7 @@ pub async fn run(config: &EchoConfig) -> Result<EchoReport, LoadError> {
         ratio_paired: None,
     };
     if let Some(program) = &config.bare {
-        let server = BareServer::start(program).await?;
+        let server = BareServer::start(program, config.bare_cpu).await?;
         let mut bare = Side::connect(&server.target, &config.message, &config.message).await?;
         bare.block(config.warm_up).await?;
         bare.forget();
@@ -188,6 +192,23 @@ impl Side {
     }
 }
 
+/// Starts a process on one processor: it inherits the affinity of the thread that starts it.
+fn on_cpu<T>(cpu: usize, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if cpu >= CpuSet::MAX_CPU {
+        return Err(io::Error::other(format!(
+            "--bare-cpu {cpu}: processors are numbered from 0 to {}",
+            CpuSet::MAX_CPU - 1
+        )));
+    }
+    let before = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    one.set(cpu);
+    sched_setaffinity(None, &one)?;
+    let started = start();
+    sched_setaffinity(None, &before)?;
+    started
+}
+
 /// The bare server in a process of its own, as the target is. It ends with its standard input.
 struct BareServer {
     target: WsTarget,
@@ -195,17 +216,17 @@ struct BareServer {
 }
 
 impl BareServer {
-    async fn start(program: &std::path::Path) -> Result<BareServer, LoadError> {
+    async fn start(program: &std::path::Path, cpu: Option<usize>) -> Result<BareServer, LoadError> {
         let failed = |reason: String| {
             LoadError::Internal(format!("cannot start the bare echo server {}: {reason}", program.display()))
         };
-        let mut child = Command::new(program)
-            .arg("echo-server")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
+        let mut command = Command::new(program);
+        command.arg("echo-server").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let started = match cpu {
+            Some(cpu) => on_cpu(cpu, || command.spawn()),
+            None => command.spawn(),
+        };
+        let mut child = started.map_err(|error| failed(error.to_string()))?;
         let stdout = child.stdout.take().ok_or_else(|| failed("it has no standard output".to_owned()))?;
         let mut lines = BufReader::new(stdout).lines();
         let url = match timeout(SERVER_START_TIMEOUT, lines.next_line()).await {

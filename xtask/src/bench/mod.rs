@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the main job. Microbenchmarks beside their references, then the real stack under a swarm.
 
+mod cpu;
 mod machine;
 mod micro;
 mod page;

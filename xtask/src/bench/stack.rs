@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{
-    Effort, median,
+    Effort, cpu, median,
     report::{Measure, Promise, Unit},
     say, spinner,
 };
@@ -49,8 +49,8 @@ pub(super) fn run(effort: Effort, measures: &mut Vec<Measure>) -> Result<Value> 
         rest.push(stack.resident_bytes()?);
         stack.down()?;
         let stack = Stack::up(&echo)?;
-        let first = load(&["echo", "--ws", &stack.api("ws")?, "--count", "1"])?;
-        cold_ms.push(first["target"]["max_us"].as_f64().context("the echo report holds no time")? / 1e3);
+        let first = load(&["echo", "--ws", &stack.api("ws")?, "--count", "1", "--warm-up", "0"])?;
+        cold_ms.push(first["first_us"].as_f64().context("the echo report holds no time")? / 1e3);
         stack.down()?;
     }
     let median_ms = |values| Ok::<f64, anyhow::Error>(median(values).context("nothing was measured")? * 1e6);
@@ -62,11 +62,21 @@ pub(super) fn run(effort: Effort, measures: &mut Vec<Measure>) -> Result<Value> 
         .promised(Promise::ValueAtMost(COLD_MS_MAX * 1e6)));
 
     eprintln!("stack: echo through a function, beside a bare echo server");
-    let stack = Stack::up(&echo)?;
-    let (ws, echoes) = (stack.api("ws")?, effort.echoes.to_string());
-    add(echo_measure(&load(&["echo", "--ws", &ws, "--bare", "--count", &echoes])?)?);
+    let (server, generator) = cpu::pair()?;
+    for (name, generator, promise) in [
+        ("echo through a function, p50", generator, Some(Promise::RatioAtMost(ECHO_RATIO_MAX))),
+        ("the same with the client on the server's core", server, None),
+    ] {
+        let stack = cpu::on(server, || Stack::up(&echo))?;
+        let (ws, echoes, cpu) = (stack.api("ws")?, effort.echoes.to_string(), server.to_string());
+        let args = ["echo", "--ws", &ws, "--bare", "--bare-cpu", &cpu, "--count", &echoes];
+        add(echo_measure(name, promise, &cpu::on(generator, || load(&args))?)?);
+        stack.down()?;
+    }
 
     eprintln!("stack: memory of idle connections");
+    let stack = Stack::up(&echo)?;
+    let ws = stack.api("ws")?;
     let (connections, pid) = (effort.idle_connections.to_string(), stack.child.id().to_string());
     let idle = load(&["idle", "--ws", &ws, "--connections", &connections, "--pid", &pid])?;
     let bytes = idle["bytes_per_connection"].as_f64().context("the idle report holds no figure")?;
@@ -96,7 +106,7 @@ pub(super) fn run(effort: Effort, measures: &mut Vec<Measure>) -> Result<Value> 
     Ok(swarm)
 }
 
-fn echo_measure(echo: &Value) -> Result<Measure> {
+fn echo_measure(name: &str, promise: Option<Promise>, echo: &Value) -> Result<Measure> {
     let figures = || {
         Some((
             echo["target"]["p50_us"].as_f64()?,
@@ -105,9 +115,8 @@ fn echo_measure(echo: &Value) -> Result<Measure> {
         ))
     };
     let (target, bare, ratio) = figures().context("the echo report lacks a figure")?;
-    Ok(Measure::new("echo through a function, p50", target * 1e3, Unit::Nanoseconds)
-        .against("bare echo", bare * 1e3, ratio)
-        .promised(Promise::RatioAtMost(ECHO_RATIO_MAX)))
+    let measure = Measure::new(name, target * 1e3, Unit::Nanoseconds).against("bare echo", bare * 1e3, ratio);
+    Ok(Measure { promise, ..measure })
 }
 
 fn swarm_measures(swarm: &Value) -> Result<Vec<Measure>> {
