@@ -1,4 +1,4 @@
-//! One post to a connection: processor time of the client, lean and by the SDK.
+//! Posts to a connection, several at a time: processor time of the client for one, lean and by the SDK.
 //!
 //! The server is a thread of its own and is not measured; neither is the wait for its answer. What is left is what a
 //! function pays for.
@@ -17,6 +17,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use dunlin_benches::connection_id;
 use dunlin_management::{ManagementClient, PostOutcome};
 use dunlin_management_aws::{ClientConfig, LeanManagementClient, SdkManagementClient};
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -27,6 +28,9 @@ use tokio::runtime::Builder;
 
 /// Bytes of a post.
 const BODY_BYTES: usize = 200;
+
+/// Posts at a time: a fan-out has several, which share the thread's turns at the sockets.
+const POSTS_IN_FLIGHT: usize = 16;
 
 fn post(criterion: &mut Criterion) {
     let server = start_server();
@@ -48,12 +52,11 @@ fn measure(criterion: &mut Criterion, name: &str, client: &impl ManagementClient
     group.bench_function(BenchmarkId::new(name, format!("{BODY_BYTES}B")), |bencher| {
         bencher.iter_custom(|posts| {
             let before = thread_cpu_time();
-            runtime.block_on(async {
-                for _ in 0..posts {
-                    let outcome = client.post(&id, body.clone()).await.expect("the server takes every post");
-                    assert_eq!(outcome, PostOutcome::Delivered);
-                }
+            let passing = stream::iter(0..posts).for_each_concurrent(POSTS_IN_FLIGHT, async |_| {
+                let outcome = client.post(&id, body.clone()).await.expect("the server takes every post");
+                assert_eq!(outcome, PostOutcome::Delivered);
             });
+            runtime.block_on(passing);
             // Never zero: criterion divides by it.
             (thread_cpu_time() - before).max(Duration::from_nanos(1))
         });

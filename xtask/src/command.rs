@@ -10,9 +10,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The folder of the workspace.
+/// The folder of the workspace: that of the cargo that runs this program, and not the one where it was built, since
+/// clones may share a target folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace's folder")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let manifest_dir =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&manifest_dir).parent().expect("xtask lies in the workspace's folder").to_owned()
+    })
 }
 
 /// The cargo that runs this task.

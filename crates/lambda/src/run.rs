@@ -1,6 +1,6 @@
 //! Starts the runtime.
 
-use std::env;
+use std::{env, error::Error, fmt};
 
 use dunlin_handler::{Answer, BoxError, RawEvent};
 use lambda_runtime::Runtime;
@@ -17,7 +17,7 @@ const NEEDED: [&str; 4] = [
 ];
 
 /// Why a function cannot run, or stopped.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// The program was not started as a function.
@@ -35,6 +35,14 @@ pub enum RunError {
     /// The Runtime API is unreachable, or answered nonsense.
     #[error("the Lambda runtime stopped")]
     Runtime(#[source] BoxError),
+}
+
+/// The sentence and its cause, since this is what a `main` that returns the error prints.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+    }
 }
 
 /// Runs the service on every event of the function, until the platform ends the process.

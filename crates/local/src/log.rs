@@ -17,7 +17,7 @@ use crate::cli::Command;
 /// tell in a sentence of their own.
 pub(crate) fn start(command: &Command) {
     let default = match command {
-        Command::Up(_) => "info,mqtt5=warn,dynoxide=warn",
+        Command::Up(_) => "info,mqtt5=warn,dynoxide=error",
         Command::Connect(_) | Command::Publish(_) => "off",
     };
     let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));

@@ -16,9 +16,12 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// `dunlin` bounds every step of its own end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The folder of the workspace.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+/// The folder of the workspace: that of the cargo that runs the test, not the one where it was built, since clones may
+/// share a target folder.
+pub(crate) fn root() -> PathBuf {
+    let manifest_dir =
+        std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells its tests where their package is");
+    Path::new(&manifest_dir).parent().unwrap().to_owned()
 }
 
 /// A program of the workspace, built with these tests by `cargo xtask test`.

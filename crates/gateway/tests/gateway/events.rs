@@ -18,8 +18,8 @@ fn member(json: &str, key: &str) -> String {
 }
 
 fn sample(name: &str) -> String {
-    let path = format!("{}/../events/tests/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
+    // Tests run in the folder of their package.
+    std::fs::read_to_string(format!("../events/tests/samples/{name}.json")).unwrap()
 }
 
 #[track_caller]

@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn the_notify_rule() {
         let sql = "SELECT *, topic(2) AS device_id, timestamp() AS received_at FROM 'devices/+/parameters'";
-        let template = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml"));
+        let template = include_str!("../../../../infra/template.yaml");
         assert!(template.contains(sql));
         for (payload, expected) in [
             (

@@ -4,9 +4,13 @@ use std::{path::Path, time::Duration};
 
 use dunlin_stack::{Integration, IntegrationKind, Parameters, Stack};
 
+/// Tests run in the folder of their package.
+fn template() -> &'static Path {
+    Path::new("../../infra/template.yaml")
+}
+
 fn load(parameters: &Parameters) -> Stack {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
-    Stack::load(&path, parameters).unwrap_or_else(|error| panic!("{error}"))
+    Stack::load(template(), parameters).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -136,8 +140,8 @@ fn the_stage_is_a_parameter() {
     let stack = load(&stage("test"));
     assert_eq!(stack.apis[0].stages[0].name, "test");
     assert!(stack.functions[0].environment["MANAGEMENT_ENDPOINT"].ends_with(".amazonaws.com/test"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
-    let error = Stack::load(&path, &stage("$default")).unwrap_err();
+    let path = template();
+    let error = Stack::load(path, &stage("$default")).unwrap_err();
     assert!(
         error.to_string().ends_with(
             "StageName of Stage is \"$default\"; a stage name has 1 to 128 letters, digits, - and _"
@@ -149,9 +153,7 @@ fn the_stage_is_a_parameter() {
 /// A file that is cut off anywhere is a sentence or a smaller stack, never a panic.
 #[test]
 fn cut_off_anywhere() {
-    let text =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml"))
-            .unwrap();
+    let text = std::fs::read_to_string(template()).unwrap();
     let mut refused = 0;
     for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
         let result = Stack::parse(Path::new("template.yaml"), &text[..end], &Parameters::default());
@@ -169,9 +171,7 @@ fn cut_off_anywhere() {
 #[test]
 fn changed_anywhere() {
     const CHANGES: &[u8] = b"\t\n :-!&*#[]{},'\"|>%@`?~$\\0aA";
-    let text =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml"))
-            .unwrap();
+    let text = std::fs::read_to_string(template()).unwrap();
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
