@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dunlin_benches::message_event;
+use dunlin_events::WebSocketEvent;
 use dunlin_handler::{Connection, HandlerError, Json, RawEvent, Router};
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
@@ -79,11 +80,19 @@ fn message(criterion: &mut Criterion) {
     group.bench_function(criterion::BenchmarkId::new("message_bare", SIZE), |bencher| {
         bencher.iter_batched_ref(|| payload.clone(), |payload| slim(payload), BatchSize::SmallInput);
     });
+    group.bench_function(criterion::BenchmarkId::new("message_event", SIZE), |bencher| {
+        let parse = |payload: &mut String| black_box(typed(payload).request_context.event_type);
+        bencher.iter_batched_ref(|| payload.clone(), parse, BatchSize::SmallInput);
+    });
     group.bench_function(criterion::BenchmarkId::new("message_value", SIZE), |bencher| {
         let parse = |payload: &mut String| serde_json::from_str::<Value>(payload).expect("the event is JSON");
         bencher.iter_batched_ref(|| payload.clone(), parse, BatchSize::SmallInput);
     });
     group.finish();
+}
+
+fn typed(payload: &str) -> WebSocketEvent<'_> {
+    serde_json::from_str(payload).expect("the event is JSON")
 }
 
 fn slim(payload: &str) -> usize {
