@@ -15,8 +15,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, accept, api::Api, closing::CloseCause,
-    counters::LiveCounters, host::Hosts, ids::Ids, sigv4::Verifier,
+    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, accept,
+    api::Api,
+    closing::CloseCause,
+    counters::LiveCounters,
+    host::Hosts,
+    ids::Ids,
+    sigv4::{MANAGEMENT_SERVICE, Verifier},
 };
 
 /// The data plane: any number of APIs, each served on any number of listeners.
@@ -79,7 +84,11 @@ impl<B: Backend> Gateway<B> {
             counters: LiveCounters::default(),
             hosts: Hosts::new(&config, compiled.values()),
             ids: Ids::new(config.id_seed),
-            verifier: Verifier::new(config.region.clone(), Arc::clone(&config.credentials)),
+            verifier: Verifier::new(
+                MANAGEMENT_SERVICE,
+                config.region.clone(),
+                Arc::clone(&config.credentials),
+            ),
             apis: compiled,
             listeners: AtomicU32::new(0),
             open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS_MAX)),

@@ -85,7 +85,7 @@ mod host;
 mod http_service;
 mod management;
 mod refusal;
-mod sigv4;
+pub mod sigv4;
 mod stream;
 
 // The life of a connection.

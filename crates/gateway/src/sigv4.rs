@@ -18,24 +18,29 @@ use time::{OffsetDateTime, PrimitiveDateTime, format_description::FormatItem, ma
 use crate::{Credential, CredentialLookup};
 
 /// Verifies against the credentials that a lookup knows.
-pub(crate) struct Verifier {
+pub struct Verifier {
+    service: &'static str,
     region: String,
     credentials: Arc<dyn CredentialLookup>,
     keys: Mutex<HashMap<String, CachedKey>>,
 }
 
 /// A request as it was received.
-pub(crate) struct SignedRequest<'a> {
-    pub(crate) method: &'a str,
+pub struct SignedRequest<'a> {
+    /// In capitals.
+    pub method: &'a str,
     /// As sent, not decoded.
-    pub(crate) path: &'a str,
-    pub(crate) query: Option<&'a str>,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a [u8],
+    pub path: &'a str,
+    /// As sent, without the question mark.
+    pub query: Option<&'a str>,
+    /// All of them; the signature says which it covers.
+    pub headers: &'a HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
 }
 
-/// The service in credential scopes.
-const SERVICE: &str = "execute-api";
+/// The service of management calls in credential scopes.
+pub(crate) const MANAGEMENT_SERVICE: &str = "execute-api";
 
 /// How far a request's time may be from ours, the tolerance that AWS documents for signed requests.
 const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
@@ -47,19 +52,35 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// Why a caller is refused. `Display` is what the caller reads.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum Denied {
+pub enum Denied {
+    /// There is no signature.
     #[error("Missing Authentication Token")]
     Missing,
+    /// What there is cannot be read as one.
     #[error("the Authorization header is not a signature of version 4: {0}")]
     Malformed(&'static str),
+    /// It is for another day, region or service.
     #[error("the credential scope must be {expected}, and the request is signed for {given}")]
-    Scope { expected: String, given: String },
+    Scope {
+        /// The scope that would do.
+        expected: String,
+        /// The scope of the signature.
+        given: String,
+    },
+    /// It is too old, or from the future.
     #[error(
         "the request is signed for {signed}, more than five minutes from now, {now}; set the clock of the caller"
     )]
-    Skewed { signed: String, now: String },
+    Skewed {
+        /// The time of the signature.
+        signed: String,
+        /// Our time.
+        now: String,
+    },
+    /// The access key is not one of ours, or its session token is missing or wrong.
     #[error("The security token included in the request is invalid.")]
     UnknownCredential,
+    /// It was made with another secret, or something was changed on the way.
     #[error(
         "The request signature we calculated does not match the signature you provided. \
          Check your AWS Secret Access Key and signing method."
@@ -69,7 +90,7 @@ pub(crate) enum Denied {
 
 impl Denied {
     /// The code that SDKs see.
-    pub(crate) fn error_type(&self) -> &'static str {
+    pub fn error_type(&self) -> &'static str {
         match self {
             Denied::Missing => "MissingAuthenticationTokenException",
             _ => "ForbiddenException",
@@ -87,12 +108,16 @@ struct CachedKey {
 }
 
 impl Verifier {
-    pub(crate) fn new(region: String, credentials: Arc<dyn CredentialLookup>) -> Self {
-        Verifier { region, credentials, keys: Mutex::default() }
+    /// Verifies requests to `service`, as credential scopes name it, in `region`.
+    pub fn new(service: &'static str, region: String, credentials: Arc<dyn CredentialLookup>) -> Self {
+        Verifier { service, region, credentials, keys: Mutex::default() }
     }
 
     /// Whether this request was signed, with a credential that we know, within five minutes of `now`.
-    pub(crate) fn verify(&self, request: &SignedRequest<'_>, now: SystemTime) -> Result<(), Denied> {
+    ///
+    /// # Errors
+    /// [`Denied`] says why it may not pass.
+    pub fn verify(&self, request: &SignedRequest<'_>, now: SystemTime) -> Result<(), Denied> {
         let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let authorization = Authorization::parse(header("authorization").ok_or(Denied::Missing)?)?;
         let amz_date = header("x-amz-date").ok_or(Denied::Malformed("the header x-amz-date is missing"))?;
@@ -105,7 +130,7 @@ impl Verifier {
                 return Err(Denied::Malformed("host and x-amz-date must be among the signed headers"));
             }
         }
-        let expected_scope = format!("{}/{}/{SERVICE}/aws4_request", &amz_date[..8], self.region);
+        let expected_scope = format!("{}/{}/{}/aws4_request", &amz_date[..8], self.region, self.service);
         if authorization.scope != expected_scope {
             return Err(Denied::Scope { expected: expected_scope, given: authorization.scope.to_owned() });
         }
@@ -140,7 +165,7 @@ impl Verifier {
         if let Some(cached) = keys.get(id).filter(|cached| cached.date == date && cached.secret == *secret) {
             return cached.key.clone();
         }
-        let key = generate_signing_key(secret, time.into(), &self.region, SERVICE).as_ref().to_vec();
+        let key = generate_signing_key(secret, time.into(), &self.region, self.service).as_ref().to_vec();
         if keys.len() >= KEYS_MAX {
             keys.clear();
         }
@@ -297,7 +322,7 @@ mod tests {
             let params = SigningParams::builder()
                 .identity(&identity)
                 .region(self.region)
-                .name(SERVICE)
+                .name(MANAGEMENT_SERVICE)
                 .time(at(self.time))
                 .settings(SigningSettings::default())
                 .build()
@@ -320,7 +345,7 @@ mod tests {
             }),
             _ => None,
         };
-        let verifier = Verifier::new("eu-west-1".to_owned(), Arc::new(credentials));
+        let verifier = Verifier::new(MANAGEMENT_SERVICE, "eu-west-1".to_owned(), Arc::new(credentials));
         let signed = SignedRequest {
             method: request.method().as_str(),
             path: request.uri().path(),

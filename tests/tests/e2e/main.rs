@@ -5,6 +5,7 @@ mod client;
 mod command_line;
 mod follow;
 mod hostile;
+mod invoke;
 mod lifecycle;
 mod management;
 mod many;

@@ -1,11 +1,11 @@
 //! The stack's APIs as the gateway takes them, and functions as its back end.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
-    RouteConfig, StageConfig, rustls::ServerConfig,
+    ApiConfig, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig,
+    StageConfig, rustls::ServerConfig,
 };
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
 use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
@@ -93,17 +93,7 @@ pub(super) fn serve(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let credentials: HashMap<String, Credential> = keyring
-        .all()
-        .map(|caller| {
-            let credential = Credential {
-                secret_access_key: caller.secret_access_key.clone(),
-                session_token: caller.session_token.clone(),
-            };
-            (caller.access_key_id.clone(), credential)
-        })
-        .collect();
-    let mut config = GatewayConfig::new(&stack.region, &stack.account_id, Arc::new(credentials));
+    let mut config = GatewayConfig::new(&stack.region, &stack.account_id, keyring.lookup());
     config.dns_suffix = URL_SUFFIX.to_owned();
     config.control_token = Some(keyring.control_token.clone());
     config.tls = Some(tls);

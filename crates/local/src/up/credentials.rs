@@ -1,8 +1,13 @@
 //! Who may call the stack: the operator, and each function by its own role.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use dunlin_gateway::Credential;
 use serde::{Deserialize, Serialize};
 
 use super::data;
@@ -58,9 +63,16 @@ impl Keyring {
         Ok(Keyring { operator: kept.operator, functions, control_token: kept.control_token })
     }
 
-    /// Everybody's, to verify signatures with.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Credentials> {
-        std::iter::once(&self.operator).chain(self.functions.values())
+    /// Everybody's, by access key id, to verify signatures with.
+    pub(super) fn lookup(&self) -> Arc<HashMap<String, Credential>> {
+        let entry = |caller: &Credentials| {
+            let credential = Credential {
+                secret_access_key: caller.secret_access_key.clone(),
+                session_token: caller.session_token.clone(),
+            };
+            (caller.access_key_id.clone(), credential)
+        };
+        Arc::new(std::iter::once(&self.operator).chain(self.functions.values()).map(entry).collect())
     }
 }
 

@@ -1,9 +1,11 @@
 //! The stack's functions as the function host takes them, and its Invoke API.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
-use dunlin_lambda_host::{FunctionConfig, HostConfig, LambdaHost};
+use dunlin_gateway::sigv4::{Denied, SignedRequest, Verifier};
+use dunlin_lambda_host::{Authorize, FunctionConfig, HostConfig, LambdaHost};
 use dunlin_stack::{Function, Stack};
+use http::StatusCode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -21,6 +23,9 @@ pub(super) struct Addresses {
     /// own becomes the local one, the path after it stays.
     pub(super) rewrites: Vec<(String, String)>,
 }
+
+/// The Invoke API's service in credential scopes.
+const INVOKE_SERVICE: &str = "lambda";
 
 /// Each language's name for a file of certificate authorities to trust.
 const CA_VARIABLES: [&str; 4] =
@@ -52,17 +57,34 @@ pub(super) fn start(
     }
 }
 
-/// Serves the Invoke API.
+/// Serves the Invoke API to whoever signs with a credential of the stack.
 pub(super) fn serve(
     host: &Arc<LambdaHost>,
+    region: &str,
+    keyring: &Keyring,
     listening: Listening,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) {
+    let authorize = authorize(Verifier::new(INVOKE_SERVICE, region.to_owned(), keyring.lookup()));
     for listener in listening.listeners {
-        let (host, stop) = (host.clone(), stop.clone());
-        tasks.spawn(async move { host.serve_invoke_api(listener, None, stop.cancelled()).await });
+        let (host, authorize, stop) = (host.clone(), authorize.clone(), stop.clone());
+        tasks.spawn(async move { host.serve_invoke_api(listener, Some(authorize), stop.cancelled()).await });
     }
+}
+
+fn authorize(verifier: Verifier) -> Authorize {
+    Arc::new(move |parts, body| {
+        let request = SignedRequest {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &parts.headers,
+            body,
+        };
+        let denied = |denied: Denied| (StatusCode::FORBIDDEN, denied.to_string());
+        verifier.verify(&request, SystemTime::now()).map_err(denied)
+    })
 }
 
 fn rewrite(

@@ -47,7 +47,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     };
     tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
     let host = functions::start(&stack, &keyring, &addresses)?;
-    functions::serve(&host, lambda, &tasks, stop.clone());
+    functions::serve(&host, &stack.region, &keyring, lambda, &tasks, stop.clone());
     let rules = rules::start(&stack, host.clone(), args.host, args.mqtt_port).await?;
     let ready_apis = apis.ready();
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
