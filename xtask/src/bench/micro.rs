@@ -52,11 +52,10 @@ pub(super) fn run(benches: &[PathBuf], effort: Effort) -> Result<Vec<Measure>> {
 
 fn measure(results: &Path, ratio: Ratio) -> Result<Measure> {
     let (value, reference) = (median_ns(results, &ratio.id)?, median_ns(results, &ratio.reference)?);
-    let mut measure = Measure::new(ratio.id, value, Unit::Nanoseconds).against(
-        ratio.reference,
-        reference,
-        value / reference,
-    );
+    // An id is group/function/size, and the function is all that differs.
+    let name = ratio.reference.split('/').nth(1).unwrap_or(&ratio.reference).to_owned();
+    let mut measure =
+        Measure::new(ratio.id, value, Unit::Nanoseconds).against(name, reference, value / reference);
     measure.promise = ratio.at_most.map(Promise::RatioAtMost);
     say(&measure);
     Ok(measure)

@@ -19,7 +19,9 @@ p.soft, .soft { color: var(--soft) } p { margin: .35rem 0 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th { text-align: left; font-weight: 600 } th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td.number, th.number { text-align: right; white-space: nowrap } .met { color: var(--good) } .missed { color: var(--bad); font-weight: 600 }
+.met, .missed { white-space: nowrap }
 figure { margin: 1rem 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; overflow-x: auto }
+figure svg { width: 100%; height: auto }
 figcaption { color: #5d6b72; font-size: .9rem; padding: 0 .5rem } .note { border-left: 4px solid var(--bad); padding-left: .75rem }
 ";
 

@@ -34,6 +34,7 @@ pub(super) fn lines(
         let drawn = |error: DrawingAreaErrorKind<_>| anyhow!("cannot draw a plot: {error}");
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
+            .margin_right(36)
             .x_label_area_size(44)
             .y_label_area_size(84)
             .build_cartesian_2d(left..right.max(left + f64::EPSILON), 0.0..(top * 1.05).max(f64::EPSILON))

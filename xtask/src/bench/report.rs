@@ -70,7 +70,7 @@ impl Report {
     pub(super) fn new(quick: bool) -> Result<Self> {
         Ok(Report {
             version: VERSION,
-            started_at: OffsetDateTime::now_utc().format(&Rfc3339)?,
+            started_at: OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?,
             quick,
             machine: Machine::here(),
             measures: Vec::new(),
