@@ -29,7 +29,8 @@ pub(crate) fn start(command: &Command) {
         .init();
 }
 
-/// Lines that functions print have a date and a level of their own: before them stands the function's name alone.
+/// Lines that functions print have a date and a level of their own: before them stand the function's name and the id of
+/// the invocation, which is the one in the function's context.
 struct FunctionLines(Format<Full>);
 
 impl<S, N> FormatEvent<S, N> for FunctionLines
@@ -49,15 +50,18 @@ where
         let mut line = Line::default();
         event.record(&mut |field: &Field, value: &dyn fmt::Debug| match field.name() {
             "function" => line.function = format!("{value:?}").trim_matches('"').to_owned(),
+            "request_id" => line.request_id = format!(" {}", format!("{value:?}").trim_matches('"')),
             "message" => line.text = format!("{value:?}"),
             _ => {}
         });
-        writeln!(out, "{} | {}", line.function, line.text)
+        writeln!(out, "{}{} | {}", line.function, line.request_id, line.text)
     }
 }
 
 #[derive(Default)]
 struct Line {
     function: String,
+    /// With a space before it; empty before the first invocation.
+    request_id: String,
     text: String,
 }

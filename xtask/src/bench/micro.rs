@@ -1,21 +1,21 @@
 //! The criterion benchmarks: run, read back, held against their references.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Effort,
     report::{Measure, Promise, Unit},
-    say,
+    say, spinner,
 };
-use crate::command::{line, report_dir, root, run as run_command};
+use crate::command::{line, report_dir, root};
 
 /// `benches/promises.toml`: which benchmark is held against which, and what is promised of the ratio.
 #[derive(Deserialize)]
@@ -32,16 +32,21 @@ struct Ratio {
 }
 
 pub(super) fn run(benches: &[PathBuf], effort: Effort) -> Result<Vec<Measure>> {
-    let results = report_dir()?.join("criterion");
+    let dir = report_dir()?;
+    let (results, log) = (dir.join("criterion"), dir.join("criterion.log"));
+    eprintln!("microbenchmarks: criterion's own words are in {}", log.display());
+    let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     for bench in benches {
         let mut command = Command::new(bench);
-        command
-            .arg("--bench")
-            .args(effort.criterion)
-            .env("CRITERION_HOME", &results)
-            .current_dir(root().join("benches"));
-        eprintln!("microbenchmarks: {}", line(&command));
-        run_command(&mut command)?;
+        command.arg("--bench").args(effort.criterion).env("CRITERION_HOME", &results);
+        command.current_dir(root().join("benches")).stdin(Stdio::null());
+        command.stdout(out.try_clone()?).stderr(out.try_clone()?);
+        let spinner = spinner(line(&command));
+        let status = command.status().with_context(|| format!("cannot run {}", bench.display()))?;
+        spinner.finish_and_clear();
+        if !status.success() {
+            bail!("`{}` ended with {status}; {} says why", line(&command), log.display());
+        }
     }
     let file = root().join("benches/promises.toml");
     let promises = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
