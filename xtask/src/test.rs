@@ -35,5 +35,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     check(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
     build::place_functions(Profile::Debug)?;
     check(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
-    check(cargo().args(["test", "--locked", "--workspace", "--doc"]))
+    check(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
+    if args.no_lint {
+        return Ok(());
+    }
+    // Links between documents of crates break silently otherwise.
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
+    check(&mut doc)
 }
