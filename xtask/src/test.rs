@@ -1,10 +1,15 @@
 //! `cargo xtask test`: everything that must pass, in the order in which it is cheapest to fail.
 
-use anyhow::Result;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
 
 use crate::{
     build::{self, Profile},
-    command::{cargo, run as check},
+    command::{cargo, line, run as check},
     tidy,
 };
 
@@ -34,13 +39,70 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // it decides with which features a dependency is built, and two sets would build the world twice.
     check(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
     build::place_functions(Profile::Debug)?;
-    check(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
-    check(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
-    if args.no_lint {
-        return Ok(());
+    let mut tally = Tally::default();
+    tally.run(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
+    tally.run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
+    if !args.no_lint {
+        // Links between documents of crates break silently otherwise.
+        let mut doc = cargo();
+        doc.args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
+        check(&mut doc)?;
     }
-    // Links between documents of crates break silently otherwise.
-    let mut doc = cargo();
-    doc.args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
-    check(&mut doc)
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(())
+}
+
+/// How many tests ran, over all test programs.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+impl Tally {
+    /// Runs a `cargo test`, hands on what it prints, and counts.
+    fn run(&mut self, command: &mut Command) -> Result<()> {
+        let line = line(command);
+        eprintln!("$ {line}");
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {line}"))?;
+        let out = child.stdout.take().context("standard output was piped")?;
+        for text in BufReader::new(out).lines() {
+            let text = text?;
+            println!("{text}");
+            self.count(&text);
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("`{line}` ended with {status}; {} passed, {} failed", self.passed, self.failed);
+        }
+        Ok(())
+    }
+
+    /// `test result: ok. 7 passed; 0 failed; …`.
+    fn count(&mut self, text: &str) {
+        let Some(result) = text.strip_prefix("test result: ") else { return };
+        let number = |word| {
+            let before = result.split(word).next()?;
+            before.rsplit([' ', ';']).find(|part| !part.is_empty())?.parse::<u64>().ok()
+        };
+        self.passed += number(" passed").unwrap_or(0);
+        self.failed += number(" failed").unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up() {
+        let mut tally = Tally::default();
+        tally.count(
+            "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
+        tally.count("test result: FAILED. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        tally.count("test a::b ... ok");
+        assert_eq!((tally.passed, tally.failed), (20, 2));
+    }
 }
