@@ -41,14 +41,31 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Failure> {
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub(super) fn write_private(file: &Path, text: &str) -> Result<(), Failure> {
-    let partial = partial_name(file);
+    let write = || fs::rename(write_partial(file, text)?, file);
+    write().map_err(|error| cannot("write", file, &error))
+}
+
+/// Writes a file that only its owner may read, unless there is one already: then that one stays, and this is `false`.
+pub(super) fn write_first(file: &Path, text: &str) -> Result<bool, Failure> {
     let write = || {
-        let mut out =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        out.write_all(text.as_bytes())?;
-        fs::rename(&partial, file)
+        let partial = write_partial(file, text)?;
+        // Unlike a rename, a link never takes another file's place.
+        let linked = fs::hard_link(&partial, file);
+        fs::remove_file(&partial)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        }
     };
     write().map_err(|error| cannot("write", file, &error))
+}
+
+fn write_partial(file: &Path, text: &str) -> io::Result<PathBuf> {
+    let partial = partial_name(file);
+    let mut out =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    out.write_all(text.as_bytes())?;
+    Ok(partial)
 }
 
 /// Beside the file, so that the rename stays on one file system; with our process id, so that two stacks do not meet.

@@ -1,6 +1,9 @@
 //! The stack's certificates: an authority that is made once for the user, and a fresh leaf at each start.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -10,15 +13,16 @@ use time::{Duration, OffsetDateTime};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 
 use super::data;
-use crate::failure::Failure;
+use crate::failure::{Failure, NO_INPUT};
 
 /// Days that a leaf is valid; a stack that runs longer must be started again. Clients refuse leaves of over 398.
 const LEAF_DAYS: i64 = 397;
 
-/// The TLS side of every API, and the file that clients are to trust (none without a home folder: then for this run only).
+/// The TLS side of every API, and the file that clients are to trust (none without a folder to keep it in: then the
+/// authority is for this run only).
 pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
-    pub(super) ca_file: Option<std::path::PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// Loads or makes the authority, and signs a leaf for the stack's names in `region`.
@@ -45,25 +49,53 @@ pub(super) fn prepare(region: &str) -> Result<Tls, Failure> {
     Ok(Tls { config: Arc::new(config), ca_file })
 }
 
-fn authority() -> Result<(KeyPair, Option<std::path::PathBuf>), Failure> {
-    let (Some(dir), Some(file)) = (data::user_dir(), data::authority_file()) else {
-        return Ok((KeyPair::generate().map_err(failed)?, None));
-    };
+fn authority() -> Result<(KeyPair, Option<PathBuf>), Failure> {
+    if let (Some(dir), Some(file)) = (data::user_dir(), data::authority_file()) {
+        match kept_authority(&dir, &file) {
+            Ok(key) => return Ok((key, Some(file))),
+            // A folder that cannot be used, such as that of a user without a home, is no reason not to start.
+            Err(failure) if failure.code == NO_INPUT => {
+                tracing::warn!(
+                    "{}; the certificate authority for wss is made for this run only, so that no client can trust it: set \
+                     XDG_DATA_HOME to a folder that can be written to",
+                    failure.message
+                );
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((KeyPair::generate().map_err(failed)?, None))
+}
+
+/// The key that is kept in `dir`, made if there is none, with its certificate in `file`. Stacks that start at the same
+/// moment get the same: the first key stays, and any certificate for it is as good as another.
+fn kept_authority(dir: &Path, file: &Path) -> Result<KeyPair, Failure> {
     let key_file = dir.join("ca-key.pem");
-    if let (Some(key), Some(_)) = (data::read(&key_file)?, data::read(&file)?) {
-        let key = KeyPair::from_pem(&key).map_err(|error| {
+    let parse = |key: &str| {
+        KeyPair::from_pem(key).map_err(|error| {
             let (key_file, file) = (key_file.display(), file.display());
             Failure::data(format!(
                 "{key_file} is no private key ({error}): remove it and {file}, and trust the new one"
             ))
-        })?;
-        return Ok((key, Some(file)));
+        })
+    };
+    let write_certificate = |key: &KeyPair| {
+        data::write_private(file, &authority_params().self_signed(key).map_err(failed)?.pem())
+    };
+    if data::read(&key_file)?.is_none() {
+        data::make_dir(dir)?;
+        let key = KeyPair::generate().map_err(failed)?;
+        if data::write_first(&key_file, &key.serialize_pem())? {
+            // In the place of one that may be left of another key.
+            write_certificate(&key)?;
+            return Ok(key);
+        }
     }
-    data::make_dir(&dir)?;
-    let key = KeyPair::generate().map_err(failed)?;
-    data::write_private(&key_file, &key.serialize_pem())?;
-    data::write_private(&file, &authority_params().self_signed(&key).map_err(failed)?.pem())?;
-    Ok((key, Some(file)))
+    let key = parse(&data::read(&key_file)?.unwrap_or_default())?;
+    if data::read(file)?.is_none() {
+        write_certificate(&key)?;
+    }
+    Ok(key)
 }
 
 /// The same at every start: a leaf's issuer is known by this name and the key.
