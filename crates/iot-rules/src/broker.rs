@@ -1,5 +1,5 @@
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,7 +9,7 @@ use mqtt5::broker::{
     BrokerConfig, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction,
     server::BrokerShutdownHandle,
 };
-use tokio::task::JoinHandle;
+use tokio::{net::TcpSocket, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -122,10 +122,11 @@ impl IotRules {
         let Config { addresses, rules, clock } = config;
         let (intake, worker, state) =
             engine(rules, sink).map_err(|(rule, source)| StartError::Sql { rule, source })?;
-        let addresses = free_addresses(addresses)?;
+        let (addresses, reserved) = reserve(addresses)?;
         let hook = Hook { intake, clock };
         let mut broker = MqttBroker::with_config(broker_config(&addresses, hook)).await.map_err(refused)?;
         let addresses = with_port(addresses, broker.local_addr());
+        drop(reserved);
         let mut ready = broker.ready_receiver();
         let handle = broker.shutdown_handle();
         let broker_task = tokio::spawn(async move {
@@ -214,34 +215,39 @@ fn broker_config(addresses: &[SocketAddr], hook: Hook) -> BrokerConfig {
     config
 }
 
-/// The addresses with a port that is free on all of them. The broker binds by itself, says nothing about the second
-/// address, and words its errors for other programs: so each is tried here first.
-fn free_addresses(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, StartError> {
-    let [first, others @ ..] = addresses.as_slice() else { return Err(StartError::NoAddress) };
-    if first.port() != 0 {
-        try_bind(&addresses)?;
-        return Ok(addresses);
-    }
-    if others.is_empty() {
-        return Ok(addresses); // the broker finds a port, and tells which
-    }
-    let mut result = Err(StartError::NoAddress);
-    for _ in 0..PORT_ATTEMPTS_MAX {
-        let listener = TcpListener::bind(first).map_err(|error| unbound(*first, error))?;
-        let found = with_port(addresses.clone(), listener.local_addr().ok());
-        result = try_bind(&found[1..]).map(|()| found);
-        if !matches!(result, Err(StartError::AddressInUse { .. })) {
-            break;
+/// The addresses, with a port that is free on all of them, and sockets that keep it for the broker until it listens. The
+/// broker binds by itself, says nothing about an address that it does not get if it gets another, and words its errors
+/// for other programs.
+fn reserve(addresses: Vec<SocketAddr>) -> Result<(Vec<SocketAddr>, Vec<TcpSocket>), StartError> {
+    let first = *addresses.first().ok_or(StartError::NoAddress)?;
+    let mut attempts = PORT_ATTEMPTS_MAX;
+    loop {
+        let mut reserved = vec![bind(first)?];
+        let found = with_port(addresses.clone(), reserved[0].local_addr().ok());
+        for address in &found[1..] {
+            match bind(*address) {
+                Ok(socket) => reserved.push(socket),
+                Err(StartError::AddressInUse { .. }) if first.port() == 0 && attempts > 1 => break,
+                Err(error) => return Err(error),
+            }
         }
+        if reserved.len() == found.len() {
+            return Ok((found, reserved));
+        }
+        attempts -= 1;
     }
-    result
 }
 
-fn try_bind(addresses: &[SocketAddr]) -> Result<(), StartError> {
-    for address in addresses {
-        TcpListener::bind(address).map_err(|error| unbound(*address, error))?;
-    }
-    Ok(())
+/// Binds without listening. Such an address is nobody else's: neither a listener on any free port nor an outgoing
+/// connection gets it. The broker does, since both sockets allow the reuse and only one listens.
+fn bind(address: SocketAddr) -> Result<TcpSocket, StartError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    bind().map_err(|error| unbound(address, error))
 }
 
 fn with_port(mut addresses: Vec<SocketAddr>, bound: Option<SocketAddr>) -> Vec<SocketAddr> {
@@ -260,4 +266,27 @@ fn unbound(address: SocketAddr, source: std::io::Error) -> StartError {
 
 fn refused(error: mqtt5::MqttError) -> StartError {
     StartError::Broker { message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reserved_port_is_for_the_broker_alone() {
+        let addresses = ["127.0.0.1:0", "127.0.0.2:0"].map(|address| address.parse().unwrap());
+        let (found, _reserved) = reserve(addresses.to_vec()).unwrap();
+        assert_eq!(found[0].port(), found[1].port());
+        for address in found {
+            // As the kernel does that looks for a free port.
+            let stranger = TcpSocket::new_v4().unwrap();
+            assert_eq!(stranger.bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+            // As the broker does.
+            let broker = TcpListener::bind(address).unwrap();
+            assert!(matches!(reserve(vec![address]), Err(StartError::AddressInUse { .. })));
+            drop(broker);
+        }
+    }
 }
