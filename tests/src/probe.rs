@@ -1,8 +1,13 @@
 //! A function that does what a test asks of it: refuses a handshake, echoes, hangs, ends its own process.
 
-use std::process::ExitCode;
+use std::{
+    net::SocketAddr,
+    process::{self, ExitCode},
+};
 
-use dunlin_handler::{Connection, Query, Reply, Router, Text};
+use dunlin_handler::{Connection, Json, Query, Reply, Router, Text};
+use serde::Deserialize;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Answers with the status that the query names, `?refuse=401`; accepts without.
 async fn connect(query: Query) -> Reply {
@@ -19,14 +24,24 @@ async fn whoami(connection: Connection) -> String {
     connection.id.to_string()
 }
 
-/// Answers never; somebody has to end the process or the wait.
-async fn hang() -> String {
+/// Where the test waits for a process that hangs.
+#[derive(Deserialize)]
+struct Gate {
+    gate: SocketAddr,
+}
+
+/// Tells the test which process this is, in the middle of its invocation, and answers never; somebody has to end the
+/// process or the wait.
+async fn hang(Json(Gate { gate }): Json<Gate>) -> String {
+    let mut test = TcpStream::connect(gate).await.expect("the test listens");
+    test.set_nodelay(true).expect("a fresh socket takes options");
+    test.write_all(&process::id().to_be_bytes()).await.expect("the test reads");
     std::future::pending().await
 }
 
 /// Ends the process in the middle of the invocation.
 async fn exit() -> String {
-    std::process::exit(3)
+    process::exit(3)
 }
 
 #[tokio::main(flavor = "current_thread")]

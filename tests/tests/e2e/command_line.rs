@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Output, Stdio},
+    thread,
 };
 
 use crate::{
@@ -29,7 +30,7 @@ fn up_failure(template: &str, code: i32, part: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("template.yaml");
     fs::write(&file, template).unwrap();
-    let output = up_command(&file).args(["--port", "0", "--mqtt-port", "0"]).output().unwrap();
+    let output = up_command(&file).output().unwrap();
     check_failure(&output, code, part);
 }
 
@@ -125,6 +126,42 @@ async fn wss_works_with_the_stacks_own_authority() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What clients are to trust is the same for all, however many stacks find none at their start.
+#[test]
+fn stacks_that_start_at_once_for_the_first_time_share_one_authority() {
+    let data = tempfile::tempdir().unwrap();
+    let template = notify_template();
+    let start = || {
+        let mut command = up_command(&template);
+        command.env("XDG_DATA_HOME", data.path());
+        Stack::start(command)
+    };
+    let stacks: Vec<Stack> = thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    for stack in &stacks {
+        let output = dunlin(&["connect", stack.api("wss"), "--ca", stack.text("ca_file"), "--linger", "0"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let files = fs::read_dir(data.path().join("dunlin")).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["ca-key.pem", "ca.pem"]);
+}
+
+/// A user without a home, as in many a container, gets a stack whose authority is not kept.
+#[tokio::test]
+async fn no_folder_to_keep_anything_in_is_no_obstacle() {
+    for home in [None, Some("/dev/null/nowhere")] {
+        let mut command = up_command(&notify_template());
+        command.env_remove("XDG_DATA_HOME").env_remove("HOME").envs(home.map(|home| ("HOME", home)));
+        let stack = Stack::start(command);
+        assert_eq!(stack.ready["ca_file"], serde_json::Value::Null);
+        Client::connect(&stack).await.follow(&["dev-1"]).await;
+    }
 }
 
 /// `examples/echo` runs as its README says.

@@ -3,26 +3,33 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::{
     client::{Client, Device, STEP_TIMEOUT, push},
-    stack::{Stack, exits_within, notify_template, probe, up_command},
+    stack::{Stack, exits_within, notify_template, probe, up_command_at},
 };
 
-/// Waits until the stack runs `count` function processes other than those in `besides`.
-async fn await_functions(stack: &Stack, besides: &[i32], count: usize) -> Vec<i32> {
-    let poll = async {
-        loop {
-            let running: Vec<i32> =
-                stack.functions().into_iter().filter(|pid| !besides.contains(pid)).collect();
-            if running.len() >= count {
-                return running;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(STEP_TIMEOUT, poll).await.expect("the function does not start")
+/// Where functions that hang say which process they are.
+struct Gate(TcpListener);
+
+impl Gate {
+    async fn open() -> Self {
+        Gate(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// The message that makes the probe hang.
+    fn message(&self) -> String {
+        format!(r#"{{"action":"hang","gate":"{}"}}"#, self.0.local_addr().unwrap())
+    }
+
+    /// The next process that is in the middle of its invocation.
+    async fn process(&self) -> Pid {
+        let arrive = async { self.0.accept().await.unwrap().0.read_u32().await.unwrap() };
+        let id = timeout(STEP_TIMEOUT, arrive).await.expect("no function hangs");
+        Pid::from_raw(id.try_into().unwrap()).unwrap()
+    }
 }
 
 #[tokio::test]
@@ -46,17 +53,14 @@ async fn a_killed_function_process_fails_its_message_and_the_next_gets_a_fresh_o
     let (_folder, template) = probe();
     let stack = Stack::up(&template, &[]);
     let mut client = Client::connect(&stack).await;
-    let before = stack.functions();
-    assert_eq!(before.len(), 1, "$connect ran in one environment, which stays warm");
+    assert_eq!(stack.functions().len(), 1, "$connect ran in one environment, which stays warm");
 
     client.send(r#"{"action":"exit"}"#).await;
     assert!(client.text().await.starts_with(r#"{"message": "Internal server error", "connectionId":""#));
 
-    client.send(r#"{"action":"hang"}"#).await;
-    let hanging = await_functions(&stack, &before, 1).await;
-    for pid in hanging {
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    }
+    let gate = Gate::open().await;
+    client.send(gate.message()).await;
+    kill_process(gate.process().await, Signal::KILL).unwrap();
     assert!(client.text().await.starts_with(r#"{"message": "Internal server error", "connectionId":""#));
 
     client.send(r#"{"action":"echo","after":"the crash"}"#).await;
@@ -69,12 +73,13 @@ async fn nothing_is_left_running_however_the_stack_ends() {
         let (_folder, template) = probe();
         let stack = Stack::up(&template, &[]);
         let mut client = Client::connect(&stack).await;
-        client.send(r#"{"action":"hang"}"#).await;
-        client.send(r#"{"action":"hang"}"#).await;
-        let functions = await_functions(&stack, &[], 2).await;
+        let gate = Gate::open().await;
+        client.send(gate.message()).await;
+        client.send(gate.message()).await;
+        let functions = [gate.process().await, gate.process().await];
         end(stack);
-        for pid in functions {
-            assert!(exits_within(Pid::from_raw(pid).unwrap(), STEP_TIMEOUT), "process {pid} is left running");
+        for process in functions {
+            assert!(exits_within(process, STEP_TIMEOUT), "process {process:?} is left running");
         }
     }
 }
@@ -97,8 +102,7 @@ async fn a_stopped_stack_says_goodbye_and_removes_its_ready_file() {
 async fn a_second_stack_on_the_same_port_says_so_and_leaves_the_first_alone() {
     let stack = Stack::notify();
     let port = stack.api("ws").rsplit_once(':').unwrap().1.split('/').next().unwrap();
-    let output = up_command(&notify_template())
-        .args(["--port", port, "--lambda-port", "0", "--dynamodb-port", "0", "--mqtt-port", "0"])
+    let output = up_command_at(port, &notify_template())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()

@@ -71,19 +71,21 @@ impl Stack {
 
     /// Starts the stack of `template` on free ports, with further `options`, and waits until it says that it is ready.
     pub(crate) fn up(template: &Path, options: &[&str]) -> Self {
+        let mut command = up_command(template);
+        command.args(options);
+        Self::start(command)
+    }
+
+    /// Runs an [`up_command`] and waits until the stack says that it is ready.
+    pub(crate) fn start(mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ready_file = folder.path().join("ready.json");
-        let mut child = up_command(template)
-            .args(["--port", "0", "--lambda-port", "0", "--dynamodb-port", "0", "--mqtt-port", "0"])
-            .arg("--ready-file")
-            .arg(&ready_file)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        await_ready(&mut child);
-        let ready = serde_json::from_str(&std::fs::read_to_string(&ready_file).unwrap()).unwrap();
-        Stack { child, ready, ready_file, _folder: folder }
+        let child = command.arg("--ready-file").arg(&ready_file).stdout(Stdio::piped()).spawn().unwrap();
+        // From here on its end is sure, also if it never gets ready.
+        let mut stack = Stack { child, ready: Value::Null, ready_file, _folder: folder };
+        await_ready(&mut stack.child);
+        stack.ready = serde_json::from_str(&std::fs::read_to_string(&stack.ready_file).unwrap()).unwrap();
+        stack
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -128,15 +130,29 @@ impl Drop for Stack {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
-            await_exit(&mut self.child);
+            let ended = exits_within(Pid::from_child(&self.child), STOP_TIMEOUT);
+            self.child.kill().ok();
+            self.child.wait().ok();
+            // A second panic would abort, and the other stacks would be left running.
+            assert!(ended || std::thread::panicking(), "dunlin did not end within {STOP_TIMEOUT:?}");
         }
     }
 }
 
-/// `dunlin up` for a template, its log kept out of the test's output unless it fails.
+/// `dunlin up` for a template on free ports.
 pub(crate) fn up_command(template: &Path) -> Command {
+    up_command_at("0", template)
+}
+
+/// The same on one known port. What it keeps for its user is kept in cargo's folder for tests.
+pub(crate) fn up_command_at(port: &str, template: &Path) -> Command {
     let mut command = Command::new(program("dunlin"));
-    command.arg("up").arg("--template").arg(template).stdin(Stdio::null());
+    command
+        .args(["up", "--port", port, "--lambda-port", "0", "--dynamodb-port", "0", "--mqtt-port", "0"])
+        .arg("--template")
+        .arg(template)
+        .env("XDG_DATA_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::null());
     command
 }
 
