@@ -115,8 +115,10 @@ async fn a_table_that_is_not_there_is_told_apart_from_one_that_cannot_be_reached
     let missing = support::store_at(support::emulator().await.0, 42);
     let id = "a".parse().unwrap();
     assert_eq!(missing.connection(&id, NOW).await.unwrap_err().kind(), StoreErrorKind::Internal);
-    // Bound and dropped again: nothing listens there.
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // A port that is taken, so that no other program gets it, and on which nobody listens.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = taken.local_addr().unwrap();
     let error = support::store_at(nobody, 42).connection(&id, NOW).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
 }

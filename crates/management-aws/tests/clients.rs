@@ -13,7 +13,7 @@ use dunlin_management::{
 };
 use dunlin_management_aws::{ClientConfig, LeanManagementClient, SdkManagementClient};
 use support::{ACCESS_KEY_ID, REGION, SECRET, Say, Server};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 fn config(endpoint: &str, session_token: Option<&str>) -> ClientConfig {
     ClientConfig::new(endpoint, REGION, ACCESS_KEY_ID, SECRET, session_token.map(str::to_owned)).unwrap()
@@ -163,8 +163,10 @@ async fn check_unavailable(client: &impl ManagementClient) {
 
 #[tokio::test]
 async fn a_service_that_is_not_there_or_hangs_up_or_never_answers_is_unavailable() {
-    // Bound and dropped again: nothing listens there.
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // A port that is taken, so that no other program gets it, and on which nobody listens.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = taken.local_addr().unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hangs_up = listener.local_addr().unwrap();

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     process::{Child, Command},
     sync::{Mutex, mpsc},
     time::timeout,
@@ -141,9 +141,9 @@ async fn a_function_answers_events_and_ends_on_sigterm() {
 #[tokio::test]
 async fn a_failed_invocation_is_reported_as_such() {
     // Nothing listens on the port of the table, so the head cannot be committed.
-    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let table = format!("http://{}", unused.local_addr().unwrap());
-    drop(unused);
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let table = format!("http://{}", taken.local_addr().unwrap());
     let event = r#"{"device_id":"dev-1","version":1,"payload":{"value":1}}"#;
     let (address, mut called) = runtime_api([RawEvent::new(event)]).await;
     let mut variables = function("notify_parameter", &address);

@@ -1,20 +1,22 @@
 //! Targets that cannot be measured, and command lines that make no sense: one sentence and its exit code.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::program::run;
 use crate::stack::{Fate, Stack};
 
-/// An address where nothing listens: its port was free a moment ago.
-async fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
+/// An address where nothing listens, and nothing will while the socket holds it.
+fn closed_port() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
 }
 
 #[tokio::test]
 async fn without_a_stack_it_says_which_address_is_silent() {
-    let nobody = closed_port().await;
+    let (_held, nobody) = closed_port();
     let finished = run(&["--ws", &format!("ws://{nobody}/dev"), "--mqtt", &nobody]).await;
     finished.refused(69, &format!("nothing answers at ws://{nobody}/dev"));
 }
@@ -22,7 +24,7 @@ async fn without_a_stack_it_says_which_address_is_silent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_broker_it_says_so_before_it_connects_anyone() {
     let stack = Stack::start(|_, _| Fate::Copies(1)).await;
-    let nobody = closed_port().await;
+    let (_held, nobody) = closed_port();
     let finished = run(&["--ws", &stack.ws, "--mqtt", &nobody]).await;
     finished.refused(69, &format!("no MQTT broker answers at {nobody}"));
     assert_eq!(stack.open_most(), 0);
