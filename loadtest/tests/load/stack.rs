@@ -15,7 +15,7 @@ use mqtt5::broker::{
 };
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -49,7 +49,7 @@ pub(crate) struct Stack {
 struct Shared {
     faults: Faults,
     connections: AtomicUsize,
-    open: AtomicUsize,
+    open: watch::Sender<usize>,
     open_most: AtomicUsize,
     /// By device.
     followers: Mutex<HashMap<String, Vec<Follower>>>,
@@ -74,7 +74,7 @@ impl Stack {
         let shared = Arc::new(Shared {
             faults,
             connections: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
+            open: watch::Sender::new(0),
             open_most: AtomicUsize::new(0),
             followers: Mutex::default(),
             counts: Mutex::default(),
@@ -105,9 +105,11 @@ impl Stack {
         timeout(Duration::from_secs(20), published).await.expect("an update comes");
     }
 
-    /// Connections that are open.
-    pub(crate) fn open(&self) -> usize {
-        self.shared.open.load(Ordering::SeqCst)
+    /// Waits until no connection is open any more.
+    pub(crate) async fn all_closed(&self) {
+        let mut open = self.shared.open.subscribe();
+        let closed = open.wait_for(|open| *open == 0);
+        timeout(Duration::from_secs(20), closed).await.expect("every connection ends").unwrap();
     }
 
     /// Most connections that were open at once.
@@ -178,8 +180,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     // The load test looks first whether anything listens.
     let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
     let connection = shared.connections.fetch_add(1, Ordering::SeqCst);
-    let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
-    shared.open_most.fetch_max(open, Ordering::SeqCst);
+    shared.open.send_modify(|open| {
+        *open += 1;
+        shared.open_most.fetch_max(*open, Ordering::SeqCst);
+    });
     let (outbox, mut frames) = mpsc::channel(OUTBOX_FRAMES_MAX);
     loop {
         tokio::select! {
@@ -198,7 +202,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             }
         }
     }
-    shared.open.fetch_sub(1, Ordering::SeqCst);
+    shared.open.send_modify(|open| *open -= 1);
 }
 
 impl Shared {
