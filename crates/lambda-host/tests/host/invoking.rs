@@ -17,8 +17,7 @@ use crate::support::{Fixture, Gate, PATIENCE, PROBE, write_script};
 
 #[tokio::test]
 async fn an_event_comes_back_and_the_process_stays_warm() {
-    // However long it is kept from the processor.
-    let fixture = Fixture::with(|config, _| config.settle_wait_max = PATIENCE);
+    let fixture = Fixture::new();
     let first = fixture.answer(json!({"hello": "world"})).await;
     assert_eq!(first["event"], json!({"hello": "world"}));
     // One after the other as fast as they come: never a second process, though its next poll may be on its way yet.
@@ -148,7 +147,7 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_function() {
 
 #[tokio::test]
 async fn a_concurrent_runtime_may_have_several_polls_open() {
-    let fixture = Fixture::with(|config, _| config.settle_wait_max = PATIENCE);
+    let fixture = Fixture::new();
     let first = fixture.answer(json!({"do": "two polls"})).await;
     let second = fixture.answer(json!({"n": 2})).await;
     assert_eq!(second, json!({"pid": first["pid"], "event": {"n": 2}}));

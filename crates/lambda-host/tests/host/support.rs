@@ -42,6 +42,8 @@ impl Fixture {
         let (sender, lines) = mpsc::channel(1_024);
         let mut config = HostConfig::new("eu-west-1", "123456789012");
         config.log_lines = Some(sender);
+        // However long a process that has answered is kept from the processor, it is the one that the next event gets.
+        config.settle_wait_max = PATIENCE;
         let mut function = FunctionConfig::new("probe", code.path());
         function.timeout = PATIENCE;
         change(&mut config, &mut function);
