@@ -20,6 +20,9 @@ pub struct GatewayConfig {
     /// Host names, without port, that clients may use besides `localhost`, `127.0.0.1`, `[::1]` and the APIs' own.
     /// Any other `Host` is refused, so that a web page cannot reach the gateway under a name of its own.
     pub extra_hosts: Vec<String>,
+    /// Whether clients may also use any IP address: for listeners on all addresses of the machine. A web page can have a name
+    /// of its own lead here, but not an address.
+    pub any_address: bool,
     /// Who may call the management API.
     pub credentials: Arc<dyn CredentialLookup>,
     /// What callers of `/_dunlin/…` send in the header `x-dunlin-control-token`; without one those paths are refused.
@@ -48,6 +51,7 @@ impl GatewayConfig {
             account_id: account_id.into(),
             dns_suffix: "amazonaws.com".to_owned(),
             extra_hosts: Vec::new(),
+            any_address: false,
             credentials,
             control_token: None,
             tls: None,
@@ -202,4 +206,17 @@ pub enum ConfigError {
         /// How many there are.
         routes: usize,
     },
+}
+
+impl ConfigError {
+    /// The API that it is about.
+    pub fn api_id(&self) -> &str {
+        match self {
+            ConfigError::DuplicateApi { api_id }
+            | ConfigError::Stage { api_id, .. }
+            | ConfigError::SelectionExpression { api_id, .. }
+            | ConfigError::Route { api_id, .. }
+            | ConfigError::TooManyRoutes { api_id, .. } => api_id,
+        }
+    }
 }

@@ -1,4 +1,8 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use crate::{GatewayConfig, api::Api};
 
@@ -8,6 +12,7 @@ use crate::{GatewayConfig, api::Api};
 #[derive(Debug)]
 pub(crate) struct Hosts {
     local: Vec<String>,
+    any_address: bool,
     apis: HashMap<String, Arc<Api>>,
 }
 
@@ -18,6 +23,7 @@ impl Hosts {
         let name = |api: &Arc<Api>| format!("{}.execute-api.{region}.{suffix}", api.id).to_ascii_lowercase();
         Hosts {
             local: local.chain(config.extra_hosts.iter().map(|host| host.to_ascii_lowercase())).collect(),
+            any_address: config.any_address,
             apis: apis.map(|api| (name(api), Arc::clone(api))).collect(),
         }
     }
@@ -25,7 +31,16 @@ impl Hosts {
     /// The API that a `Host` selects: the one it names, or `default` under a name that belongs to all.
     pub(crate) fn select<'a>(&'a self, host: &str, default: &'a Arc<Api>) -> Option<&'a Arc<Api>> {
         let name = without_port(host)?.to_ascii_lowercase();
-        if self.local.contains(&name) { Some(default) } else { self.apis.get(&name) }
+        let is_local = self.local.contains(&name) || (self.any_address && is_address(&name));
+        if is_local { Some(default) } else { self.apis.get(&name) }
+    }
+}
+
+/// Whether a host without its port is an IP address; version 6 stands in brackets.
+fn is_address(name: &str) -> bool {
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(name) => name.parse::<Ipv6Addr>().is_ok(),
+        None => name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
     }
 }
 
@@ -76,8 +91,23 @@ mod tests {
             ("localhost:+80", None),
             ("localhost:", None),
             ("localhost:99999", None),
+            ("192.0.2.1:3001", None),
             ("::1", None),
             ("", None),
+        ] {
+            assert_eq!(hosts.select(host, &one).map(|api| &*api.id), expected, "{host}");
+        }
+
+        config.any_address = true;
+        let hosts = Hosts::new(&config, [&one, &two].into_iter());
+        for (host, expected) in [
+            ("192.0.2.1:3001", Some("one")),
+            ("[2001:db8::1]:3001", Some("one")),
+            ("two.execute-api.eu-west-1.amazonaws.com", Some("two")),
+            ("192.0.2.1.evil.example", None),
+            ("evil.example", None),
+            ("[192.0.2.1]", None),
+            ("2001:db8::1", None),
         ] {
             assert_eq!(hosts.select(host, &one).map(|api| &*api.id), expected, "{host}");
         }

@@ -66,7 +66,9 @@ pub(crate) async fn serve_http<B: Backend>(
 
 async fn answer<B: Backend>(gateway: &Gateway<B>, api: &Arc<Api>, request: Request<Incoming>) -> Answer {
     let now_ms = gateway.now_ms();
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    // Of two it would be unclear which one counts.
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
     let mut answer = match host.and_then(|host| gateway.hosts.select(host, api)) {
         None => message(StatusCode::FORBIDDEN, "Forbidden"),
         Some(_) if request.uri().path().starts_with("/_dunlin/") => control(gateway, &request),
