@@ -1,6 +1,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
+use http::{HeaderName, HeaderValue};
 
 /// A WebSocket API of API Gateway on this machine: real sockets, real function processes, a real broker and database.
 #[derive(Parser)]
@@ -40,7 +41,7 @@ pub(crate) struct UpArgs {
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub(crate) parameters: Vec<(String, String)>,
     /// Region that the stack pretends to be in.
-    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1", value_parser = parse_region)]
     pub(crate) region: String,
     /// Address to listen on; with 127.0.0.1, ::1 at the same ports too.
     #[arg(long, default_value = "127.0.0.1")]
@@ -76,7 +77,7 @@ pub(crate) struct ConnectArgs {
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(String, String)>,
     /// Subprotocol to offer; may be repeated.
-    #[arg(long = "protocol", value_name = "NAME")]
+    #[arg(long = "protocol", value_name = "NAME", value_parser = parse_protocol)]
     pub(crate) protocols: Vec<String>,
     /// Certificate authority to trust for wss, in PEM; by default the one that `dunlin up` made.
     #[arg(long, value_name = "FILE")]
@@ -107,9 +108,24 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn parse_region(text: &str) -> Result<String, String> {
+    let is_region = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_region.then(|| text.to_owned()).ok_or_else(|| "a name such as eu-west-1 is expected".to_owned())
+}
+
 fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("NAME: VALUE is expected, such as 'X-Api-Key: abc'")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+    let (name, value) = (name.trim(), value.trim());
+    HeaderName::try_from(name).map_err(|_| format!("{name:?} is no name of a header"))?;
+    HeaderValue::try_from(value).map_err(|_| format!("{value:?} cannot be the value of a header"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_protocol(text: &str) -> Result<String, String> {
+    // A subprotocol is the same kind of word as a header's name.
+    HeaderName::try_from(text)
+        .map_err(|_| "one word without spaces is expected, such as chat.v1".to_owned())?;
+    Ok(text.to_owned())
 }
 
 /// Longest wait that a command line may ask for: a day.

@@ -1,14 +1,19 @@
 use std::{
-    io::{BufRead, Write},
+    io::{BufRead, ErrorKind, Write},
     path::PathBuf,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::timeout,
 };
@@ -43,28 +48,57 @@ trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
 
 type Socket = WebSocketStream<Box<dyn Transport>>;
+type Sink = SplitSink<Socket, Message>;
+type Frames = SplitStream<Socket>;
 
 /// `dunlin connect`: lines out, frames in, until either side ends.
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
-    let mut socket = open(&args).await?;
+    let socket = open(&args).await?;
+    // From here on, so that none is missed between two looks.
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
     eprintln!("connected to {}; each line is a message, Ctrl-D ends", args.url);
-    let mut lines = read_lines();
-    let mut input_open = true;
+    let (mut sink, mut frames) = socket.split();
+    let is_open = tokio::select! {
+        is_open = exchange(&mut sink, &mut frames, args.linger) => is_open?,
+        _ = interrupt.recv() => true,
+    };
+    if is_open {
+        close(&mut sink, &mut frames).await;
+    }
+    Ok(())
+}
+
+/// Sends and receives at the same time, so that a side that sends before it reads is no obstacle; says whether the
+/// connection is still open.
+async fn exchange(sink: &mut Sink, frames: &mut Frames, linger: Duration) -> Result<bool, Failure> {
+    let mut sending = pin!(send_lines(sink));
+    let mut sent = None;
     loop {
         tokio::select! {
-            line = lines.recv(), if input_open => match line {
-                Some(line) => send(&mut socket, Message::text(line)).await?,
-                None => input_open = false,
+            result = &mut sending, if sent.is_none() => sent = Some(result),
+            frame = frames.next() => if !print(frame)? { return Ok(false) },
+            // A connection that takes nothing more may still have said why.
+            () = tokio::time::sleep(linger), if sent.is_some() => match sent {
+                Some(Err(error)) => return Err(lost(&error)),
+                _ => return Ok(true),
             },
-            frame = socket.next() => if !print(frame)? { return Ok(()) },
-            () = tokio::time::sleep(args.linger), if !input_open => return close(&mut socket).await,
-            _ = tokio::signal::ctrl_c() => return close(&mut socket).await,
         }
     }
 }
 
+async fn send_lines(sink: &mut Sink) -> tungstenite::Result<()> {
+    let mut lines = read_lines();
+    while let Some(line) = lines.recv().await {
+        sink.send(Message::text(line)).await?;
+    }
+    Ok(())
+}
+
 async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
-    let url: Uri = args.url.parse().map_err(|error| Failure::usage(format!("{}: {error}", args.url)))?;
+    let url: Uri = args.url.parse().map_err(|error| {
+        Failure::usage(format!("{:?} is no URL ({error}): ws://HOST:PORT/STAGE is expected", args.url))
+    })?;
     let secure = match url.scheme_str() {
         Some("ws") => false,
         Some("wss") => true,
@@ -104,10 +138,20 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
             args.url,
             response.status().as_u16()
         ))),
-        Ok(Err(error)) => Err(Failure::unavailable(format!(
+        // What rustls says of a certificate comes as an input/output error of this kind.
+        Ok(Err(tungstenite::Error::Io(error))) if error.kind() == ErrorKind::InvalidData => {
+            Err(Failure::unavailable(format!(
+                "no TLS with {}: {error}; name its certificate authority with --ca",
+                args.url
+            )))
+        }
+        Ok(Err(tungstenite::Error::Io(error))) => Err(Failure::unavailable(format!(
             "cannot connect to {}: {error}; is `dunlin up` running?",
             args.url
         ))),
+        Ok(Err(error)) => {
+            Err(Failure::unavailable(format!("the handshake with {} failed: {error}", args.url)))
+        }
         Err(_) => Err(Failure::unavailable(format!(
             "{} did not answer the handshake within {} s",
             args.url,
@@ -143,7 +187,17 @@ fn read_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(LINES_QUEUED_MAX);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
+            let line = match line {
+                Ok(line) => line,
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    eprintln!("a line that is not UTF-8 was not sent: text messages are UTF-8");
+                    continue;
+                }
+                Err(error) => {
+                    eprintln!("standard input cannot be read any further: {error}");
+                    return;
+                }
+            };
             if sender.blocking_send(line).is_err() {
                 return;
             }
@@ -152,11 +206,8 @@ fn read_lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-async fn send(socket: &mut Socket, message: Message) -> Result<(), Failure> {
-    socket
-        .send(message)
-        .await
-        .map_err(|error| Failure::unavailable(format!("the connection is lost: {error}")))
+fn lost(error: &tungstenite::Error) -> Failure {
+    Failure::unavailable(format!("the connection is lost: {error}"))
 }
 
 /// Prints a frame; `false` once the connection is over.
@@ -172,7 +223,7 @@ fn print(frame: Option<tungstenite::Result<Message>>) -> Result<bool, Failure> {
             Ok(false)
         }
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(true),
-        Some(Err(error)) => Err(Failure::unavailable(format!("the connection is lost: {error}"))),
+        Some(Err(error)) => Err(lost(&error)),
         None => Err(Failure::unavailable("the connection is lost without a close frame")),
     }
 }
@@ -184,11 +235,11 @@ fn print_line(line: &str) -> Result<bool, Failure> {
     Ok(written.is_ok())
 }
 
-async fn close(socket: &mut Socket) -> Result<(), Failure> {
+async fn close(sink: &mut Sink, frames: &mut Frames) {
     let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     let finish = async {
-        socket.close(Some(frame)).await?;
-        while let Some(frame) = socket.next().await {
+        sink.send(Message::Close(Some(frame))).await?;
+        while let Some(frame) = frames.next().await {
             if let Message::Text(text) = frame?
                 && !print_line(&text).unwrap_or(false)
             {
@@ -199,5 +250,4 @@ async fn close(socket: &mut Socket) -> Result<(), Failure> {
     };
     // Whatever the other side does with our close, the session is over.
     drop(timeout(CLOSE_TIMEOUT, finish).await);
-    Ok(())
 }
