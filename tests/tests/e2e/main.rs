@@ -1,6 +1,7 @@
 //! End to end: real programs as processes, seen from outside, by the addresses of the ready file.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
+mod addresses;
 mod client;
 mod command_line;
 mod follow;

@@ -22,7 +22,10 @@ use crate::failure::Failure;
 const GATEWAY_PRINCIPAL: &str = "apigateway.amazonaws.com";
 
 /// The APIs of the stack and where each listens.
-pub(super) struct Listeners(Vec<ListeningApi>);
+pub(super) struct Listeners {
+    host: IpAddr,
+    apis: Vec<ListeningApi>,
+}
 
 struct ListeningApi {
     logical_id: String,
@@ -50,7 +53,7 @@ pub(super) fn listen(stack: &Stack, host: IpAddr, port: u16) -> Result<Listeners
             listening: listen_on(host, port, "--port")?,
         })
     });
-    Ok(Listeners(apis.collect::<Result<_, Failure>>()?))
+    Ok(Listeners { host, apis: apis.collect::<Result<_, Failure>>()? })
 }
 
 impl Listeners {
@@ -62,7 +65,7 @@ impl Listeners {
             let local = api.listening.address;
             schemes.map(|(from, to)| (format!("{from}://{remote}"), format!("{to}://{local}")))
         };
-        self.0.iter().flat_map(of_api).collect()
+        self.apis.iter().flat_map(of_api).collect()
     }
 
     /// What the ready file says of them.
@@ -79,7 +82,7 @@ impl Listeners {
                 management_tls: url("https"),
             }
         };
-        self.0.iter().flat_map(|api| api.stages.iter().map(move |stage| entry(api, stage))).collect()
+        self.apis.iter().flat_map(|api| api.stages.iter().map(move |stage| entry(api, stage))).collect()
     }
 }
 
@@ -88,7 +91,7 @@ pub(super) fn serve(
     stack: &Stack,
     keyring: &Keyring,
     tls: Arc<ServerConfig>,
-    host: Arc<LambdaHost>,
+    functions: Arc<LambdaHost>,
     listeners: Listeners,
     tasks: &TaskTracker,
     stop: &CancellationToken,
@@ -97,10 +100,17 @@ pub(super) fn serve(
     config.dns_suffix = URL_SUFFIX.to_owned();
     config.control_token = Some(keyring.control_token.clone());
     config.tls = Some(tls);
+    config.any_address = listeners.host.is_unspecified();
+    config.extra_hosts.push(match listeners.host {
+        IpAddr::V4(host) => host.to_string(),
+        IpAddr::V6(host) => format!("[{host}]"),
+    });
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
-    let gateway = Gateway::new(config, apis, Functions(host))
-        .map_err(|error| Failure::data(format!("{error}; correct the template")))?;
-    for ListeningApi { api_id, listening, .. } in listeners.0 {
+    let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
+        let line = stack.apis.iter().find(|api| api.api_id == error.api_id()).map_or(1, |api| api.line);
+        Failure::data(format!("{}:{line}: {error}; correct the template", stack.template.display()))
+    })?;
+    for ListeningApi { api_id, listening, .. } in listeners.apis {
         for listener in listening.listeners {
             let (gateway, api_id, stop) = (gateway.clone(), api_id.clone(), stop.clone());
             tasks.spawn(async move {
@@ -114,7 +124,8 @@ pub(super) fn serve(
 }
 
 fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
-    let stages = api.stages.iter().map(|stage| StageConfig {
+    // H7: one without a deployment refuses every handshake, as one that does not exist.
+    let stages = api.stages.iter().filter(|stage| stage.deployed).map(|stage| StageConfig {
         name: stage.name.clone(),
         variables: stage.variables.clone().into_iter().collect(),
     });

@@ -17,7 +17,7 @@ const FREE_PORT_TRIES: usize = 16;
 
 /// One port and the sockets that listen on it.
 pub(super) struct Listening {
-    /// The first address: the one asked for.
+    /// Where clients on this machine connect.
     pub(super) address: SocketAddr,
     pub(super) listeners: Vec<TcpListener>,
 }
@@ -26,6 +26,9 @@ pub(super) struct Listening {
 pub(super) fn listen(host: IpAddr, port: u16, flag: &str) -> Result<Listening, Failure> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => in_use(host, port, flag),
+        io::ErrorKind::AddrNotAvailable => Failure::unavailable(format!(
+            "cannot listen on {host}: this machine has no such address; choose another with --host"
+        )),
         _ => Failure::unavailable(format!(
             "cannot listen on {host} port {port}: {error}; choose another with {flag}"
         )),
@@ -49,8 +52,18 @@ pub(super) fn listen(host: IpAddr, port: u16, flag: &str) -> Result<Listening, F
                 Err(_) => {}
             }
         }
-        return Ok(Listening { address, listeners });
+        return Ok(Listening { address: reachable(address), listeners });
     }
+}
+
+/// The address to connect to for one that is listened on: "all of this machine's" is none, so loopback stands for it.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// The sentence for a taken port.

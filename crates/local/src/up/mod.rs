@@ -6,12 +6,13 @@ mod credentials;
 pub(crate) mod data;
 mod functions;
 mod listen;
+mod lock;
 mod ready;
 mod rules;
 mod tables;
 mod tls;
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 use dunlin_stack::{Parameters, Stack, TemplateError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,9 +26,14 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let stack = load(&args)?;
-    if let Some(dir) = &args.data {
-        data::make_dir(dir)?;
-    }
+    let in_use = |dir: &PathBuf| {
+        data::make_dir(dir).map_err(|failure| Failure {
+            message: format!("{}; choose another folder with --data", failure.message),
+            ..failure
+        })?;
+        lock::lock(dir)
+    };
+    let data_lock = args.data.as_ref().map(in_use).transpose()?;
     let keyring =
         Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
     let tls = tls::prepare(&stack.region)?;
@@ -63,7 +69,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         access_key_id: &keyring.operator.access_key_id,
         secret_access_key: &keyring.operator.secret_access_key,
         ca_file: tls.ca_file,
-        mqtt: rules.local_addr().to_string(),
+        mqtt: listen::reachable(rules.local_addr()).to_string(),
         dynamodb: addresses.dynamodb,
         lambda: addresses.lambda,
         control_token: &keyring.control_token,
@@ -89,6 +95,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         () = signals.next() => {}
     }
     drop(ready_file);
+    drop(data_lock);
     Ok(())
 }
 

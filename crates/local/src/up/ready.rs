@@ -47,7 +47,10 @@ impl ReadyFile {
     pub(super) fn write(file: PathBuf, ready: &Ready<'_>) -> Result<Self, Failure> {
         let text =
             serde_json::to_string_pretty(ready).map_err(|error| Failure::internal(error.to_string()))?;
-        data::write_private(&file, &(text + "\n"))?;
+        data::write_private(&file, &(text + "\n")).map_err(|failure| Failure {
+            message: format!("{}; choose another place with --ready-file", failure.message),
+            ..failure
+        })?;
         Ok(ReadyFile(file))
     }
 }

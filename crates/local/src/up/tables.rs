@@ -49,9 +49,10 @@ fn open(data: Option<&Path>) -> Result<Database, Failure> {
     };
     let file = dir.join("dynamodb.sqlite");
     Database::new(&file.to_string_lossy()).map_err(|error| {
+        tracing::debug!("cannot open the database: {error}");
         let file = file.display();
         Failure::data(format!(
-            "cannot open {file}: {error}; is another stack using it? Else move it away to start afresh"
+            "{file} cannot be opened as a database of tables; move it away to start afresh, or choose another folder with --data"
         ))
     })
 }
