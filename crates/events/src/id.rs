@@ -24,6 +24,12 @@ impl ConnectionId {
         ConnectionId(opaque_id(bytes).into())
     }
 
+    /// Whether a text can be an id: 1 to 128 characters of URL-safe base64, whatever their number says.
+    pub fn is_valid(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
+        (1..=CONNECTION_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+    }
+
     /// The id as it travels.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,12 +50,7 @@ pub fn opaque_id(bytes: [u8; SERVICE_ID_BYTES]) -> String {
 impl FromStr for ConnectionId {
     type Err = InvalidConnectionId;
     fn from_str(text: &str) -> Result<Self, InvalidConnectionId> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
-        if (1..=CONNECTION_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(ConnectionId(text.into()))
-        } else {
-            Err(InvalidConnectionId)
-        }
+        if ConnectionId::is_valid(text) { Ok(ConnectionId(text.into())) } else { Err(InvalidConnectionId) }
     }
 }
 

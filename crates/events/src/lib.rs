@@ -23,6 +23,7 @@
 mod authorizer;
 pub mod device;
 mod frame;
+mod head;
 mod id;
 pub mod limits;
 mod map;
@@ -33,6 +34,7 @@ mod websocket;
 
 pub use authorizer::{AuthorizerRequest, AuthorizerResponse, OneOrMany, PolicyDocument, Statement};
 pub use frame::{ErrorFrame, ErrorMessage};
+pub use head::{ContextHead, EventHead, IdentityHead};
 pub use id::{ConnectionId, InvalidConnectionId, RouteKey, opaque_id};
 pub use map::{ListMap, OrderedMap, TextMap};
 pub use proxy::{MalformedProxyResult, ProxyResult};

@@ -79,7 +79,7 @@ pub struct Connection {
 
 impl<S> FromRequest<S> for Connection {
     fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let context = &request.event()?.request_context;
+        let context = &request.head()?.request_context;
         let id = context.connection_id.as_deref().unwrap_or_default();
         Ok(Connection {
             id: id.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))?,

@@ -1,14 +1,15 @@
 //! What arrives, and what extractors read.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, cell::OnceCell, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dunlin_events::WebSocketEvent;
+use dunlin_events::{EventHead, WebSocketEvent};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::HandlerError;
 
-/// An event as the function received it, unparsed. Parsed once, borrowing, by the service that takes it.
+/// An event as the function received it, unparsed. The service that takes it parses, borrowing, what its handler reads.
 #[derive(Clone, Debug)]
 pub struct RawEvent {
     payload: Box<str>,
@@ -41,6 +42,14 @@ impl RawEvent {
         &self.payload
     }
 
+    /// Parses what every WebSocket event has.
+    ///
+    /// # Errors
+    /// `invalid_event` for any other event.
+    pub(crate) fn head(&self) -> Result<EventHead<'_>, HandlerError> {
+        parse(&self.payload)
+    }
+
     pub(crate) fn invocation_id_ref(&self) -> Option<&str> {
         self.invocation_id.as_deref()
     }
@@ -56,28 +65,41 @@ impl From<Box<RawValue>> for RawEvent {
 #[derive(Debug)]
 pub struct Request<'r> {
     raw: &'r RawEvent,
-    event: Option<WebSocketEvent<'r>>,
+    head: Option<&'r EventHead<'r>>,
+    event: OnceCell<Box<WebSocketEvent<'r>>>,
 }
 
 impl<'r> Request<'r> {
     /// A plain event.
     pub(crate) fn plain(raw: &'r RawEvent) -> Self {
-        Request { raw, event: None }
+        Request { raw, head: None, event: OnceCell::new() }
     }
 
     /// A WebSocket event.
-    pub(crate) fn websocket(raw: &'r RawEvent, event: WebSocketEvent<'r>) -> Self {
-        Request { raw, event: Some(event) }
+    pub(crate) fn websocket(raw: &'r RawEvent, head: &'r EventHead<'r>) -> Self {
+        Request { raw, head: Some(head), event: OnceCell::new() }
     }
 
-    /// The WebSocket event.
+    /// The whole WebSocket event, parsed when it is first asked for.
     ///
     /// # Errors
-    /// `internal` in a handler of plain events: it asks for what only a WebSocket event has.
+    /// `internal` in a handler of plain events: it asks for what only a WebSocket event has. `invalid_event` if a part
+    /// of the event that its head leaves out is malformed.
     pub fn event(&self) -> Result<&WebSocketEvent<'r>, HandlerError> {
-        self.event
-            .as_ref()
-            .ok_or_else(|| HandlerError::internal("a plain event has no connection, headers or message"))
+        if let Some(event) = self.event.get() {
+            return Ok(event);
+        }
+        self.head()?;
+        let event = parse(self.payload())?;
+        Ok(self.event.get_or_init(|| Box::new(event)))
+    }
+
+    /// What routing reads of the WebSocket event, and most handlers too.
+    ///
+    /// # Errors
+    /// `internal` in a handler of plain events.
+    pub fn head(&self) -> Result<&'r EventHead<'r>, HandlerError> {
+        self.head.ok_or_else(|| HandlerError::internal("a plain event has no connection, headers or message"))
     }
 
     /// The message that the client sent, decoded if the event carries it as base64 (fact R11).
@@ -85,12 +107,10 @@ impl<'r> Request<'r> {
     /// # Errors
     /// `invalid_body` if the event has no message, or one that is not text.
     pub fn body(&self) -> Result<Cow<'_, str>, HandlerError> {
-        let event = self.event()?;
-        let body = event
-            .body
-            .as_deref()
-            .ok_or_else(|| HandlerError::invalid_body("the event carries no message"))?;
-        if !event.is_base64_encoded {
+        let head = self.head()?;
+        let body =
+            head.body.as_deref().ok_or_else(|| HandlerError::invalid_body("the event carries no message"))?;
+        if !head.is_base64_encoded {
             return Ok(Cow::Borrowed(body));
         }
         let bytes = STANDARD
@@ -113,7 +133,12 @@ impl<'r> Request<'r> {
 
     /// The id that errors and logs name: the request's, or the invocation's for a plain event.
     pub fn request_id(&self) -> Option<&str> {
-        let request_id = self.event.as_ref().and_then(|event| event.request_context.request_id.as_deref());
+        let request_id = self.head.and_then(|head| head.request_context.request_id.as_deref());
         request_id.or(self.raw.invocation_id_ref())
     }
+}
+
+fn parse<'e, T: Deserialize<'e>>(payload: &'e str) -> Result<T, HandlerError> {
+    serde_json::from_str(payload)
+        .map_err(|error| HandlerError::invalid_event(format!("not a WebSocket event: {error}")))
 }

@@ -1,14 +1,14 @@
 //! From a route key to a handler, and from what it returned to the client.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     convert::Infallible,
     future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use dunlin_events::{ConnectionId, EventType, RouteKey, WebSocketEvent};
+use dunlin_events::{ConnectionId, ContextHead, EventType, InvalidConnectionId, RouteKey};
 use futures_util::future::{BoxFuture, FutureExt};
 use tower::Service;
 use tracing::Span;
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// `S` is the state that the handlers still want; [`with_state`](Router::with_state) gives it to them.
 pub struct Router<S = ()> {
-    routes: HashMap<Box<str>, Route<S>>,
+    routes: BTreeMap<Box<str>, Route<S>>,
     channel: Option<Arc<dyn ReplyChannel>>,
 }
 
@@ -39,7 +39,7 @@ struct Route<S> {
 impl<S: Send + Sync + 'static> Router<S> {
     /// A router without routes.
     pub fn new() -> Self {
-        Router { routes: HashMap::new(), channel: None }
+        Router { routes: BTreeMap::new(), channel: None }
     }
 
     /// Adds the handler of `$connect`. The connection does not exist before it succeeds: it cannot be posted to (fact C8).
@@ -89,9 +89,7 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// The route keys that have a handler, sorted.
     pub fn route_keys(&self) -> Vec<&str> {
-        let mut keys: Vec<_> = self.routes.keys().map(|key| &**key).collect();
-        keys.sort_unstable();
-        keys
+        self.routes.keys().map(|key| &**key).collect()
     }
 }
 
@@ -124,31 +122,40 @@ impl Service<RawEvent> for Router<()> {
 
     fn call(&mut self, raw: RawEvent) -> Self::Future {
         match self.start(&raw) {
-            Ok((exchange, running)) => Box::pin(async move {
+            Ok((running, one_way)) => Box::pin(async move {
                 let result = match running {
                     Ok(running) => invocation::finish(running).await,
                     Err(error) => Err(error),
                 };
-                Ok(exchange.finish(result).await)
+                let mut reply = result.unwrap_or_else(|error| failed(&error, &raw));
+                if let Some(client) = one_way
+                    && let Some(message) = reply.take_body()
+                {
+                    client.post(message).await;
+                }
+                Ok(reply.into_proxy_result())
             }),
             Err(refused) => ready(Ok(refuse(&refused, raw.invocation_id_ref()))).boxed(),
         }
     }
 }
 
+/// A handler that has started or could not, and where its answer is posted if the route response does not carry it.
+type Started = (Result<HandlerFuture, HandlerError>, Option<OneWayClient>);
+
 impl Router<()> {
-    /// Parses the event, once, and starts its handler.
+    /// Parses the event and starts its handler.
     ///
     /// # Errors
     /// `invalid_event` for what is not about a connection: nobody could be told, and nothing else happens.
-    fn start(&self, raw: &RawEvent) -> Result<(Exchange, Result<HandlerFuture, HandlerError>), HandlerError> {
-        let event: WebSocketEvent<'_> = serde_json::from_str(raw.payload())
-            .map_err(|error| HandlerError::invalid_event(format!("not a WebSocket event: {error}")))?;
-        let context = &event.request_context;
+    fn start(&self, raw: &RawEvent) -> Result<Started, HandlerError> {
+        let head = raw.head()?;
+        let context = &head.request_context;
         let connection = context.connection_id.as_deref().unwrap_or_default();
-        let connection: ConnectionId =
-            connection.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))?;
-        let route_key = route_key(&event);
+        if !ConnectionId::is_valid(connection) {
+            return Err(HandlerError::invalid_event(InvalidConnectionId.to_string()));
+        }
+        let route_key = route_key(context);
         let route = self.routes.get(route_key).or_else(|| match route_key {
             RouteKey::CONNECT | RouteKey::DISCONNECT => None,
             _ => self.routes.get(RouteKey::DEFAULT),
@@ -157,23 +164,24 @@ impl Router<()> {
         // Before `$connect` has succeeded, and after the end, nobody can be posted to (facts C8, X1).
         let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
         let span = Span::current();
-        span.record("connection_id", connection.as_str()).record("route_key", route_key);
+        span.record("connection_id", connection).record("route_key", route_key);
         if let Some(request_id) = context.request_id.as_deref() {
             span.record("request_id", request_id);
         }
-        let exchange = Exchange {
-            connection,
-            request_id: context.request_id.as_deref().map(Into::into),
-            posts: !handshake_or_end && route.is_some_and(|route| route.one_way),
-            channel: self.channel.clone(),
-        };
-        let request = Request::websocket(raw, event);
+        let request = Request::websocket(raw, &head);
         let running = match route {
             Some(route) => invocation::start(&route.start, &request, &()),
             None if handshake_or_end => Ok(ready(Ok(Reply::empty())).boxed()),
             None => Err(self.no_route(&request)),
         };
-        Ok((exchange, running))
+        let one_way = match route {
+            Some(route) if route.one_way && !handshake_or_end => {
+                let connection = connection.parse().map_err(HandlerError::internal)?;
+                Some(OneWayClient { connection, channel: self.channel.clone() })
+            }
+            _ => None,
+        };
+        Ok((running, one_way))
     }
 
     /// Why a message that no route takes is refused.
@@ -194,8 +202,8 @@ impl Router<()> {
 }
 
 /// The route that the gateway selected; what the kind of event implies if a minimal event does not say.
-fn route_key<'e>(event: &'e WebSocketEvent<'_>) -> &'e str {
-    match (event.request_context.route_key.as_deref(), event.request_context.event_type) {
+fn route_key<'e>(context: &'e ContextHead<'_>) -> &'e str {
+    match (context.route_key.as_deref(), context.event_type) {
         (Some(key), _) => key,
         (None, Some(EventType::Connect)) => RouteKey::CONNECT,
         (None, Some(EventType::Disconnect)) => RouteKey::DISCONNECT,
@@ -203,28 +211,13 @@ fn route_key<'e>(event: &'e WebSocketEvent<'_>) -> &'e str {
     }
 }
 
-/// What is left of an event once its handler runs: how to reach the client.
-struct Exchange {
+/// The client of a one-way route: its answers go over the channel.
+struct OneWayClient {
     connection: ConnectionId,
-    request_id: Option<Box<str>>,
-    posts: bool,
     channel: Option<Arc<dyn ReplyChannel>>,
 }
 
-impl Exchange {
-    async fn finish(self, result: Result<Reply, HandlerError>) -> Answer {
-        let mut reply = result.unwrap_or_else(|error| {
-            error.log();
-            Reply::json_text(error.to_frame(self.request_id.as_deref())).status(error.status_code())
-        });
-        if self.posts
-            && let Some(message) = reply.take_body()
-        {
-            self.post(message).await;
-        }
-        reply.into_proxy_result()
-    }
-
+impl OneWayClient {
     async fn post(&self, message: String) {
         let Some(channel) = &self.channel else {
             tracing::warn!("reply dropped: the route is one-way and the router has no reply channel");
@@ -234,6 +227,15 @@ impl Exchange {
             tracing::warn!(error, "reply not delivered");
         }
     }
+}
+
+/// What the client reads of a failure. Failures are rare: the request id is read from the event once more, rather than kept
+/// for each.
+fn failed(error: &HandlerError, raw: &RawEvent) -> Reply {
+    error.log();
+    let head = raw.head().ok();
+    let request_id = head.as_ref().and_then(|head| head.request_context.request_id.as_deref());
+    Reply::json_text(error.to_frame(request_id)).status(error.status_code())
 }
 
 /// Answers what is not about a connection: with a status, and nothing else happens.
