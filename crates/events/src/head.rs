@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{EventType, Text};
 
@@ -10,12 +11,21 @@ pub struct EventHead<'a> {
     /// Which connection, which route.
     #[serde(borrow)]
     pub request_context: ContextHead<'a>,
-    /// Exactly the text received; MESSAGE only (E3).
     #[serde(borrow, default)]
-    pub body: Option<Text<'a>>,
+    body: Option<&'a RawValue>,
     /// `false` in every dump of the real service (R11).
     #[serde(default)]
     pub is_base64_encoded: bool,
+}
+
+impl<'a> EventHead<'a> {
+    /// Exactly the text received; MESSAGE only (E3).
+    ///
+    /// # Errors
+    /// A body that is not a string.
+    pub fn body(&self) -> Result<Option<Text<'a>>, serde_json::Error> {
+        self.body.map(|body| Text::from_json(body.get())).transpose()
+    }
 }
 
 /// The part of [`RequestContext`](crate::RequestContext) that an [`EventHead`] has.

@@ -9,6 +9,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Text<'a>(Cow<'a, str>);
 
+impl<'a> Text<'a> {
+    /// Reads a JSON string that a parser has skipped. In one buffer of the final size: the parser's own grows as it reads,
+    /// and is then copied.
+    pub(crate) fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
+        let quoted = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match quoted {
+            Some(plain) if !plain.contains('\\') => Ok(Text::from(plain)),
+            quoted => match quoted.and_then(unescaped) {
+                Some(text) => Ok(Text::from(text)),
+                None => serde_json::from_str(json),
+            },
+        }
+    }
+}
+
 impl Text<'_> {
     /// The same text, owning its bytes.
     pub fn into_owned(self) -> Text<'static> {
@@ -19,6 +34,27 @@ impl Text<'_> {
     pub fn into_string(self) -> String {
         self.0.into_owned()
     }
+}
+
+/// A text without its escapes of one letter; `None` if it has others.
+fn unescaped(quoted: &str) -> Option<String> {
+    let mut text = Vec::with_capacity(quoted.len());
+    let mut bytes = quoted.bytes();
+    while let Some(byte) = bytes.next() {
+        text.push(match byte {
+            b'\\' => match bytes.next()? {
+                b'b' => 0x08,
+                b'f' => 0x0c,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                same @ (b'"' | b'\\' | b'/') => same,
+                _ => return None,
+            },
+            _ => byte,
+        });
+    }
+    String::from_utf8(text).ok()
 }
 
 impl Deref for Text<'_> {
@@ -37,6 +73,12 @@ impl<'a> From<&'a str> for Text<'a> {
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
         Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<Text<'a>> for Cow<'a, str> {
+    fn from(text: Text<'a>) -> Self {
+        text.0
     }
 }
 
@@ -89,5 +131,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_strings_read_as_the_parser_reads_them() {
+        for json in [
+            r#""""#,
+            r#""plain é""#,
+            r#""{\"a\":[\"ü\\\\\",1]}""#,
+            r#""\b\f\n\r\t\/\\""#,
+            r#""a\u00e9\ud83d\ude00\n""#,
+            r#""\ud83d""#,
+            r#""\x""#,
+            "17",
+            "[]",
+            "null",
+        ] {
+            let parsed = serde_json::from_str::<String>(json).ok();
+            assert_eq!(Text::from_json(json).ok().map(Text::into_string), parsed, "{json}");
+        }
+        assert!(matches!(Text::from_json(r#""plain""#).unwrap().0, Cow::Borrowed("plain")));
     }
 }

@@ -83,7 +83,9 @@ impl Service<RawEvent> for EventHandler<()> {
             Span::current().record("request_id", id);
         }
         match invocation::start(&self.start, &Request::plain(&raw), &()) {
-            Ok(running) => Box::pin(async move { finish(invocation::finish(running).await, &raw) }),
+            Ok(running) => {
+                Box::pin(async move { finish(invocation::outcome(invocation::guard(running).await), &raw) })
+            }
             Err(error) => ready(finish(Err(error), &raw)).boxed(),
         }
     }

@@ -80,9 +80,8 @@ pub struct Connection {
 impl<S> FromRequest<S> for Connection {
     fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
         let context = &request.head()?.request_context;
-        let id = context.connection_id.as_deref().unwrap_or_default();
         Ok(Connection {
-            id: id.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))?,
+            id: ConnectionId::from_request(request, &())?,
             connected_at_ms: context.connected_at,
             source_ip: context.identity.as_ref().and_then(|identity| owned(identity.source_ip.as_deref())),
             stage: owned(context.stage.as_deref()),
@@ -92,8 +91,9 @@ impl<S> FromRequest<S> for Connection {
 }
 
 impl<S> FromRequest<S> for ConnectionId {
-    fn from_request(request: &Request<'_>, state: &S) -> Result<Self, HandlerError> {
-        Connection::from_request(request, state).map(|connection| connection.id)
+    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
+        let id = request.head()?.request_context.connection_id.as_deref().unwrap_or_default();
+        id.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::CatchUnwind};
 
 use crate::{Handler, HandlerError, Reply, Request, handler::HandlerFuture};
 
@@ -30,10 +30,18 @@ pub(crate) fn start<S>(
         .unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
-/// Runs a started handler to its end; a panic is an error.
-pub(crate) async fn finish(running: HandlerFuture) -> Result<Reply, HandlerError> {
+/// A started handler whose panic is a value.
+pub(crate) type Guarded = CatchUnwind<AssertUnwindSafe<HandlerFuture>>;
+
+/// Runs a started handler to its end; for [`outcome`].
+pub(crate) fn guard(running: HandlerFuture) -> Guarded {
     // The future is dropped after a panic.
-    match AssertUnwindSafe(running).catch_unwind().await {
+    AssertUnwindSafe(running).catch_unwind()
+}
+
+/// What a handler came to; a panic is an error.
+pub(crate) fn outcome(ended: <Guarded as Future>::Output) -> Result<Reply, HandlerError> {
+    match ended {
         Ok(result) => result.and_then(Reply::checked),
         Err(panic) => Err(panicked(&*panic)),
     }

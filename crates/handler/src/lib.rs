@@ -158,6 +158,7 @@
 //! # }
 //! ```
 
+mod answering;
 mod channel;
 mod error;
 mod event_handler;
@@ -173,6 +174,7 @@ pub mod testing;
 /// An error of any kind.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+pub use answering::Answering;
 pub use channel::ReplyChannel;
 pub use error::{ERROR_MESSAGE_CHARS_MAX, FunctionError, HandlerError};
 pub use event_handler::EventHandler;

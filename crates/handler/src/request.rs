@@ -108,13 +108,15 @@ impl<'r> Request<'r> {
     /// `invalid_body` if the event has no message, or one that is not text.
     pub fn body(&self) -> Result<Cow<'_, str>, HandlerError> {
         let head = self.head()?;
-        let body =
-            head.body.as_deref().ok_or_else(|| HandlerError::invalid_body("the event carries no message"))?;
+        let body = head
+            .body()
+            .map_err(|error| HandlerError::invalid_event(format!("the event's body is no text: {error}")))?
+            .ok_or_else(|| HandlerError::invalid_body("the event carries no message"))?;
         if !head.is_base64_encoded {
-            return Ok(Cow::Borrowed(body));
+            return Ok(body.into());
         }
         let bytes = STANDARD
-            .decode(body)
+            .decode(body.as_bytes())
             .map_err(|_| HandlerError::invalid_body("the message is not valid base64"))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| HandlerError::invalid_body("the message is not UTF-8 text"))?;

@@ -9,12 +9,13 @@ use std::{
 };
 
 use dunlin_events::{ConnectionId, ContextHead, EventType, InvalidConnectionId, RouteKey};
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::FutureExt;
 use tower::Service;
 use tracing::Span;
 
 use crate::{
-    Answer, Handler, HandlerError, RawEvent, Reply, ReplyChannel, Request,
+    Answer, Answering, Handler, HandlerError, RawEvent, Reply, ReplyChannel, Request,
+    answering::OneWayClient,
     handler::HandlerFuture,
     invocation::{self, Start},
 };
@@ -114,34 +115,22 @@ impl<S> Clone for Route<S> {
 impl Service<RawEvent> for Router<()> {
     type Response = Answer;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, raw: RawEvent) -> Self::Future {
+    fn call(&mut self, raw: RawEvent) -> Answering {
         match self.start(&raw) {
-            Ok((running, one_way)) => Box::pin(async move {
-                let result = match running {
-                    Ok(running) => invocation::finish(running).await,
-                    Err(error) => Err(error),
-                };
-                let mut reply = result.unwrap_or_else(|error| failed(&error, &raw));
-                if let Some(client) = one_way
-                    && let Some(message) = reply.take_body()
-                {
-                    client.post(message).await;
-                }
-                Ok(reply.into_proxy_result())
-            }),
-            Err(refused) => ready(Ok(refuse(&refused, raw.invocation_id_ref()))).boxed(),
+            Ok((running, one_way)) => Answering::handling(running, raw, one_way),
+            Err(refused) => Answering::refused(refuse(&refused, raw.invocation_id_ref())),
         }
     }
 }
 
-/// A handler that has started or could not, and where its answer is posted if the route response does not carry it.
-type Started = (Result<HandlerFuture, HandlerError>, Option<OneWayClient>);
+/// A running handler, and where its answer is posted if the route response does not carry it.
+type Started = (HandlerFuture, Option<OneWayClient>);
 
 impl Router<()> {
     /// Parses the event and starts its handler.
@@ -181,7 +170,7 @@ impl Router<()> {
             }
             _ => None,
         };
-        Ok((running, one_way))
+        Ok((running.unwrap_or_else(|error| ready(Err(error)).boxed()), one_way))
     }
 
     /// Why a message that no route takes is refused.
@@ -209,33 +198,6 @@ fn route_key<'e>(context: &'e ContextHead<'_>) -> &'e str {
         (None, Some(EventType::Disconnect)) => RouteKey::DISCONNECT,
         (None, Some(EventType::Message) | None) => RouteKey::DEFAULT,
     }
-}
-
-/// The client of a one-way route: its answers go over the channel.
-struct OneWayClient {
-    connection: ConnectionId,
-    channel: Option<Arc<dyn ReplyChannel>>,
-}
-
-impl OneWayClient {
-    async fn post(&self, message: String) {
-        let Some(channel) = &self.channel else {
-            tracing::warn!("reply dropped: the route is one-way and the router has no reply channel");
-            return;
-        };
-        if let Err(error) = channel.post(&self.connection, message.into()).await {
-            tracing::warn!(error, "reply not delivered");
-        }
-    }
-}
-
-/// What the client reads of a failure. Failures are rare: the request id is read from the event once more, rather than kept
-/// for each.
-fn failed(error: &HandlerError, raw: &RawEvent) -> Reply {
-    error.log();
-    let head = raw.head().ok();
-    let request_id = head.as_ref().and_then(|head| head.request_context.request_id.as_deref());
-    Reply::json_text(error.to_frame(request_id)).status(error.status_code())
 }
 
 /// Answers what is not about a connection: with a status, and nothing else happens.
