@@ -48,6 +48,9 @@ async fn a_stack_on_other_addresses_than_loopbacks_first_works_as_a_whole() {
         let device = Device::connect(&stack).await;
         device.update("dev-1", 1, 20.0).await;
         assert_eq!(client.json().await, push("dev-1", 1, 20.0));
+        let trusted = ["connect", stack.api("wss"), "--ca", stack.text("ca_file"), "--linger", "0"];
+        let over_tls = Command::new(program("dunlin")).args(trusted).stdin(Stdio::null()).output().unwrap();
+        assert!(over_tls.status.success(), "{}", String::from_utf8_lossy(&over_tls.stderr));
         // What a page would need: a name. What another machine uses: an address of this one.
         assert!(status(&stack, "evil.example").contains(r#"{"message":"Forbidden"}"#));
         let by_address = status(&stack, "192.0.2.1");

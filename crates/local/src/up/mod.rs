@@ -36,7 +36,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     let data_lock = args.data.as_ref().map(in_use).transpose()?;
     let keyring =
         Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
-    let tls = tls::prepare(&stack.region)?;
+    let tls = tls::prepare(&stack.region, args.host)?;
 
     // Every port is taken before anything starts, so that a taken one leaves nothing behind.
     let apis = apis::listen(&stack, args.host, args.port)?;

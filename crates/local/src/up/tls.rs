@@ -1,6 +1,7 @@
 //! The stack's certificates: an authority that is made once for the user, and a fresh leaf at each start.
 
 use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,12 +26,17 @@ pub(super) struct Tls {
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Loads or makes the authority, and signs a leaf for the stack's names in `region`.
-pub(super) fn prepare(region: &str) -> Result<Tls, Failure> {
+/// Loads or makes the authority, and signs a leaf for the stack's names in `region` and for `host`, unless that stands for
+/// all addresses of the machine.
+pub(super) fn prepare(region: &str, host: IpAddr) -> Result<Tls, Failure> {
     let (ca_key, ca_file) = authority()?;
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let wildcard = format!("*.execute-api.{region}.amazonaws.com");
-    let mut leaf = CertificateParams::new([names.as_slice(), &[wildcard]].concat()).map_err(failed)?;
+    let mut names = vec!["localhost".to_owned(), format!("*.execute-api.{region}.amazonaws.com")];
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    names.extend(loopback.map(|address| address.to_string()));
+    if !host.is_unspecified() && !loopback.contains(&host) {
+        names.push(host.to_string());
+    }
+    let mut leaf = CertificateParams::new(names).map_err(failed)?;
     leaf.distinguished_name = name("Dunlin local stack");
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
