@@ -17,7 +17,7 @@ use crate::cli::Command;
 /// tell in a sentence of their own.
 pub(crate) fn start(command: &Command) {
     let default = match command {
-        Command::Up(_) => "info,mqtt5=warn,dynoxide=error",
+        Command::Up(_) => "info,mqtt5=warn,mqtt5::broker::client_handler=error,dynoxide=error",
         Command::Connect(_) | Command::Publish(_) => "off",
     };
     let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
@@ -25,15 +25,19 @@ pub(crate) fn start(command: &Command) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .event_format(FunctionLines(Format::default().with_target(false)))
+        .event_format(Lines { own: Format::default().with_target(false), other: Format::default() })
         .init();
 }
 
 /// Lines that functions print have a date and a level of their own: before them stand the function's name and the id of
 /// the invocation, which is the one in the function's context.
-struct FunctionLines(Format<Full>);
+struct Lines {
+    own: Format<Full>,
+    /// Other projects' crates do not say what they speak of, but their name does.
+    other: Format<Full>,
+}
 
-impl<S, N> FormatEvent<S, N> for FunctionLines
+impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -44,8 +48,10 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if event.metadata().target() != LOG_TARGET {
-            return self.0.format_event(context, out, event);
+        let target = event.metadata().target();
+        if target != LOG_TARGET {
+            let format = if target.starts_with("dunlin") { &self.own } else { &self.other };
+            return format.format_event(context, out, event);
         }
         let mut line = Line::default();
         event.record(&mut |field: &Field, value: &dyn fmt::Debug| match field.name() {
