@@ -228,5 +228,9 @@ fn function_named<'f>(functions: &'f [Function], text: &str) -> Option<&'f Funct
 
 /// For the sentence about a function that is not there.
 fn no_function(line: usize, owner: &str, text: &str) -> Fault {
-    Fault::at(line, format!("{owner} calls {text}, which is not a function of this template"))
+    // Most likely a type that is misspelt, or a resource of another kind.
+    let is_other = text.starts_with("arn:") && !text.contains(":lambda:");
+    let types =
+        if is_other { "; one has the type AWS::Serverless::Function or AWS::Lambda::Function" } else { "" };
+    Fault::at(line, format!("{owner} calls {text}, which is not a function of this template{types}"))
 }

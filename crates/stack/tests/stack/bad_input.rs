@@ -201,6 +201,12 @@ fn what_cannot_be_honoured_stops_with_its_line() {
             "25: Integration calls arn:aws:lambda:us-east-1:123456789012:function:gone, which is not a function of this template",
         ),
         (
+            "AWS::Serverless::Function",
+            "AWS::Serverless::Fuction",
+            "25: Integration calls arn:aws:serverless:us-east-1:123456789012:dunlin-Function, which is not a function of this \
+             template; one has the type AWS::Serverless::Function or AWS::Lambda::Function",
+        ),
+        (
             "!Sub arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Function.Arn}/invocations",
             "!GetAtt Function.Arn",
             "25: IntegrationUri of Integration is arn:aws:lambda:us-east-1:123456789012:function:dunlin-Function; for AWS_PROXY it must be arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations",
