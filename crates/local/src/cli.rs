@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
     name = "dunlin",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 64 wrong command line, 65 bad template or input, 66 a file is missing,\n\
-                  69 an address is taken or nobody answers, 70 internal fault.\n\n\
+    after_help = "Exit codes: 0 done, 64 wrong command line, 65 bad template or input, 66 a file is missing\n\
+                  or cannot be written, 69 an address is taken or nobody answers, 70 internal fault.\n\n\
                   Logs go to standard error; DUNLIN_LOG=debug says more, DUNLIN_LOG=off nothing."
 )]
 pub(crate) struct Cli {
@@ -110,7 +110,9 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
 
 fn parse_region(text: &str) -> Result<String, String> {
     let is_region = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    is_region.then(|| text.to_owned()).ok_or_else(|| "a name such as eu-west-1 is expected".to_owned())
+    is_region
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a name such as eu-west-1 is expected, from --region or AWS_REGION".to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {

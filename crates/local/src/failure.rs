@@ -2,7 +2,7 @@
 pub(crate) const USAGE: u8 = 64;
 /// A template or another input says something that cannot be done (`EX_DATAERR`).
 pub(crate) const DATA: u8 = 65;
-/// A file that must be there is not (`EX_NOINPUT`).
+/// A file that must be there is not (`EX_NOINPUT`), or one that must be written cannot be.
 pub(crate) const NO_INPUT: u8 = 66;
 /// An address is taken, or nobody answers there (`EX_UNAVAILABLE`).
 pub(crate) const UNAVAILABLE: u8 = 69;
