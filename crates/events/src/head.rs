@@ -28,7 +28,7 @@ impl<'a> EventHead<'a> {
     }
 }
 
-/// The part of [`RequestContext`](crate::RequestContext) that an [`EventHead`] has.
+/// The part of [`RequestContext`](crate::RequestContext) that an [`EventHead`] has; see there.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContextHead<'a> {

@@ -24,7 +24,7 @@ impl ConnectionId {
         ConnectionId(opaque_id(bytes).into())
     }
 
-    /// Whether a text can be an id: 1 to 128 characters of URL-safe base64, whatever their number says.
+    /// Whether a text can be an id: 1 to 128 characters of `A-Z a-z 0-9 - _ =`.
     pub fn is_valid(text: &str) -> bool {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
         (1..=CONNECTION_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
