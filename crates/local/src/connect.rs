@@ -34,7 +34,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{cli::ConnectArgs, failure::Failure, up::data::authority_file};
+use crate::{cli::ConnectArgs, failure::Failure, log::say, up::data::authority_file};
 
 /// How long a handshake may take: the service holds it for at most its integration timeout, 29 s.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     // From here on, so that none is missed between two looks.
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::internal(format!("cannot listen for signals: {error}")))?;
-    eprintln!("connected to {}; each line is a message, Ctrl-D ends", args.url);
+    say(format_args!("connected to {}; each line is a message, Ctrl-D ends", args.url));
     let (mut sink, mut frames) = socket.split();
     let is_open = tokio::select! {
         is_open = exchange(&mut sink, &mut frames, args.linger) => is_open?,
@@ -190,11 +190,11 @@ fn read_lines() -> mpsc::Receiver<String> {
             let line = match line {
                 Ok(line) => line,
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    eprintln!("a line that is not UTF-8 was not sent: text messages are UTF-8");
+                    say(format_args!("a line that is not UTF-8 was not sent: text messages are UTF-8"));
                     continue;
                 }
                 Err(error) => {
-                    eprintln!("standard input cannot be read any further: {error}");
+                    say(format_args!("standard input cannot be read any further: {error}"));
                     return;
                 }
             };
@@ -217,8 +217,10 @@ fn print(frame: Option<tungstenite::Result<Message>>) -> Result<bool, Failure> {
         Some(Ok(Message::Binary(bytes))) => print_line(&format!("(binary, {} bytes)", bytes.len())),
         Some(Ok(Message::Close(frame))) => {
             match frame {
-                Some(CloseFrame { code, reason }) => eprintln!("closed by the other side: {code} {reason}"),
-                None => eprintln!("closed by the other side without a code"),
+                Some(CloseFrame { code, reason }) => {
+                    say(format_args!("closed by the other side: {code} {reason}"));
+                }
+                None => say(format_args!("closed by the other side without a code")),
             }
             Ok(false)
         }

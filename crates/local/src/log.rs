@@ -1,4 +1,7 @@
-use std::{fmt, io::IsTerminal};
+use std::{
+    fmt,
+    io::{IsTerminal, Write as _},
+};
 
 use dunlin_lambda_host::LOG_TARGET;
 use tracing::{Event, Subscriber, field::Field};
@@ -24,9 +27,16 @@ pub(crate) fn start(command: &Command) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Its complaint would go to standard error too, and panic where that is closed.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .event_format(Lines { own: Format::default().with_target(false), other: Format::default() })
         .init();
+}
+
+/// Prints a line to standard error, or to nobody: unlike `eprintln!` it does not panic where nobody reads any more.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// Lines that functions print have a date and a level of their own: before them stand the function's name and the id of

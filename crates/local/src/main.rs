@@ -51,6 +51,6 @@ fn main() -> ExitCode {
 }
 
 fn report(failure: &Failure) -> ExitCode {
-    eprintln!("error: {}", failure.message);
+    log::say(format_args!("error: {}", failure.message));
     ExitCode::from(failure.code)
 }

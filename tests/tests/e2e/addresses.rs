@@ -155,3 +155,33 @@ fn a_line_that_is_no_text_is_named_and_the_next_ones_are_sent() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("not UTF-8"));
 }
+
+/// `nohup dunlin up` goes on when the terminal is closed.
+#[tokio::test]
+async fn a_stack_under_nohup_is_left_running() {
+    let up = up_command(&notify_template());
+    let mut command = Command::new("nohup");
+    command.arg(up.get_program()).args(up.get_args()).stdin(Stdio::null()).stderr(Stdio::null());
+    command.envs(up.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let stack = Stack::start(command);
+    let mut client = Client::connect(&stack).await;
+    kill_process(Pid::from_raw(stack.pid().try_into().unwrap()).unwrap(), Signal::HUP).unwrap();
+    client.assert_silent().await;
+    assert!(stack.stop().success());
+}
+
+/// As in `dunlin up 2>&1 | head -1`: what nobody reads is not worth an end.
+#[tokio::test]
+async fn a_stack_whose_log_nobody_reads_works_and_stops_as_any_other() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = up_command(&notify_template());
+    command.stderr(writer);
+    let stack = Stack::start(command);
+    let mut client = Client::connect(&stack).await;
+    client.assert_silent().await;
+    let ready_file = stack.ready_file().to_owned();
+    assert!(stack.stop().success());
+    assert_eq!(u16::from(client.closed().await.unwrap().code), 1001);
+    assert!(!ready_file.exists());
+}

@@ -128,7 +128,8 @@ fn load(args: &UpArgs) -> Result<Stack, Failure> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// None under `nohup`, which asks to be left running when the terminal goes.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -139,7 +140,7 @@ impl Signals {
         Ok(Signals {
             interrupt: on(SignalKind::interrupt())?,
             terminate: on(SignalKind::terminate())?,
-            hang_up: on(SignalKind::hangup())?,
+            hang_up: if ignores_hang_up() { None } else { Some(on(SignalKind::hangup())?) },
         })
     }
 
@@ -147,7 +148,19 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            () = async {
+                match &mut self.hang_up {
+                    Some(signal) => drop(signal.recv().await),
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, which is the lowest bit of the mask that the kernel shows.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
