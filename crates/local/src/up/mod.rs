@@ -7,6 +7,7 @@ pub(crate) mod data;
 mod functions;
 mod listen;
 mod lock;
+mod open_files;
 mod ready;
 mod rules;
 mod tables;
@@ -25,6 +26,7 @@ use crate::{cli::UpArgs, failure::Failure};
 pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
+    open_files::allow();
     let stack = load(&args)?;
     let in_use = |dir: &PathBuf| {
         data::make_dir(dir).map_err(|failure| Failure {
