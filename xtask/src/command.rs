@@ -21,10 +21,17 @@ pub(crate) fn root() -> &'static Path {
     })
 }
 
-/// The cargo that runs this task.
+/// The cargo that runs this task, without what `cargo run` tells this program about its own package: build scripts look
+/// at such variables, and would run again each time that somebody goes from `cargo build` to `cargo xtask` and back.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(ours) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
