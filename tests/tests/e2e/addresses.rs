@@ -8,11 +8,11 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio_tungstenite::tungstenite::{Error, accept};
+use tokio_tungstenite::tungstenite::{Error, WebSocket, accept};
 
 use crate::{
     client::{Client, Device, STEP_TIMEOUT, push},
-    stack::{Stack, authority, await_exit, notify_template, program, root, up_command},
+    stack::{Stack, authority, await_exit, notify_template, program, readable_within, root, up_command},
 };
 
 /// Checks the exit code, and that standard error is one sentence that contains `part`.
@@ -120,6 +120,15 @@ fn line_client(listener: &TcpListener) -> Command {
     command
 }
 
+/// The client's connection, which neither connects nor reads nor writes for longer than a step.
+fn accept_client(listener: &TcpListener) -> WebSocket<TcpStream> {
+    assert!(readable_within(listener, STEP_TIMEOUT), "the client does not connect");
+    let stream = listener.accept().unwrap().0;
+    stream.set_read_timeout(Some(STEP_TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(STEP_TIMEOUT)).unwrap();
+    accept(stream).unwrap()
+}
+
 /// Input that nobody takes keeps neither frames from being printed nor Ctrl-C from ending the client.
 #[test]
 fn a_server_that_reads_nothing_is_heard_and_can_be_left() {
@@ -128,11 +137,12 @@ fn a_server_that_reads_nothing_is_heard_and_can_be_left() {
     let mut input = client.stdin.take().unwrap();
     // Far more than any socket holds; ends when the client does.
     let typing = std::thread::spawn(move || while input.write_all(&[b'x', b'\n'].repeat(8192)).is_ok() {});
-    let mut server = accept(listener.accept().unwrap().0).unwrap();
+    let mut server = accept_client(&listener);
     let mut output = client.stdout.take().unwrap();
     for _ in 0..1000 {
         server.send("y".repeat(1000).into()).unwrap();
         let mut line = [0; 1001];
+        assert!(readable_within(&output, STEP_TIMEOUT), "the frame is not printed");
         output.read_exact(&mut line).unwrap();
     }
     kill_process(Pid::from_child(&client), Signal::INT).unwrap();
@@ -145,7 +155,7 @@ fn a_line_that_is_no_text_is_named_and_the_next_ones_are_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = line_client(&listener).spawn().unwrap();
     client.stdin.take().unwrap().write_all(b"one\n\xff\xfe\ntwo\n").unwrap();
-    let mut server = accept(listener.accept().unwrap().0).unwrap();
+    let mut server = accept_client(&listener);
     for expected in ["one", "two"] {
         assert_eq!(server.read().unwrap().into_text().unwrap(), expected);
     }

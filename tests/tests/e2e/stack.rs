@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -180,12 +181,14 @@ pub(crate) fn await_exit(child: &mut Child) -> ExitStatus {
 
 /// Whether a process (child or not) ends in time.
 pub(crate) fn exits_within(pid: Pid, limit: Duration) -> bool {
-    use rustix::{
-        event::{PollFd, PollFlags, Timespec, poll},
-        process::{PidfdFlags, pidfd_open},
-    };
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
-    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    use rustix::process::{PidfdFlags, pidfd_open};
+    pidfd_open(pid, PidfdFlags::empty()).map_or(true, |pidfd| readable_within(pidfd, limit))
+}
+
+/// Whether there is something to read, or to accept, in time.
+pub(crate) fn readable_within(fd: impl AsFd, limit: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
     let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).unwrap(), tv_nsec: 0 };
     poll(&mut fds, Some(&limit)).unwrap() > 0
 }
