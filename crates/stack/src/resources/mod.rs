@@ -2,6 +2,7 @@
 
 mod api;
 mod function;
+mod identity;
 mod permission;
 mod rule;
 mod table;
@@ -106,6 +107,8 @@ pub(crate) fn build(scope: &Scope<'_>, template: &Template, base: &Path) -> Outc
                 );
                 return Err(Fault::at(resource.line, message));
             }
+            // Said of none of them: nobody expects an alarm to ring on one machine.
+            Type::Other if identity::is_deploy_only(&resource.type_name) => {}
             Type::Other => {
                 let text = format!("{} is not part of the local stack", resource.type_name);
                 scope.note(resource.line, &text, &resource.logical_id);
@@ -150,7 +153,10 @@ pub(crate) fn reference(scope: &Scope<'_>, resource: &Resource) -> Outcome<Strin
             Ok(own("TableName")?.unwrap_or_else(|| made_up(scope, id, NAME_CHARS_MAX)))
         }
         Type::TopicRule => Ok(own("RuleName")?.unwrap_or_else(|| rule::made_up(scope, id))),
-        Type::Permission | Type::Other => Ok(made_up(scope, id, NAME_CHARS_MAX)),
+        Type::Permission => Ok(made_up(scope, id, NAME_CHARS_MAX)),
+        Type::Other => {
+            Ok(identity::reference(&resource.type_name, &other_name(scope, resource), account(scope)))
+        }
     }
 }
 
@@ -179,12 +185,10 @@ pub(crate) fn attribute<'t>(
         }
         (Type::Table | Type::SimpleTable, "Arn") => Ok(arn_of(scope, "dynamodb", &format!("table/{name}"))),
         (Type::TopicRule, "Arn") => Ok(arn_of(scope, "iot", &format!("rule/{name}"))),
-        // The resource is listed as left out; a name keeps what merely passes it on working.
-        (Type::Other, attribute) if attribute.ends_with("Arn") => {
-            let service = resource.type_name.split("::").nth(1).unwrap_or("unknown").to_ascii_lowercase();
-            Ok(arn_of(scope, &service, &name))
+        (Type::Other, attribute) => {
+            let name = other_name(scope, resource);
+            Ok(identity::attribute(&resource.type_name, &name, attribute, account(scope)))
         }
-        (Type::Other, attribute) => Ok(format!("{name}.{attribute}")),
         _ => {
             let type_name = &resource.type_name;
             let id = &resource.logical_id;
@@ -194,6 +198,19 @@ pub(crate) fn attribute<'t>(
             ))
         }
     }
+}
+
+/// The name of a resource that takes no part in the local stack. One that cannot be evaluated here is made up: nobody
+/// needs it.
+fn other_name(scope: &Scope<'_>, resource: &Resource) -> String {
+    let key = identity::name_property(&resource.type_name);
+    let named = key.and_then(|key| properties(scope, resource).text(key).ok().flatten());
+    named.map_or_else(|| made_up(scope, &resource.logical_id, NAME_CHARS_MAX), |name| name.value)
+}
+
+fn account<'s>(scope: &'s Scope<'_>) -> identity::Account<'s> {
+    let settings = scope.settings();
+    identity::Account { region: &settings.region, account_id: &settings.account_id }
 }
 
 /// The properties of `resource`, to be read key by key.

@@ -60,7 +60,7 @@ fn values() {
         ("!Ref Prod", "prod"),
         ("!Ref Rule", "dunlin_Rule"),
         ("!Ref Other", "other"),
-        ("!Ref Queue", "dunlin-Queue"),
+        ("!Ref Queue", "https://sqs.us-east-1.amazonaws.com/123456789012/dunlin-Queue"),
         // pseudo parameters
         ("!Ref AWS::Region", "us-east-1"),
         ("!Ref 'AWS::AccountId'", "123456789012"),
@@ -73,7 +73,7 @@ fn values() {
         ("{'Fn::GetAtt': [Named, Arn]}", "arn:aws:dynamodb:us-east-1:123456789012:table/things-dev"),
         ("{'Fn::GetAtt': Rule.Arn}", "arn:aws:iot:us-east-1:123456789012:rule/dunlin_Rule"),
         ("!GetAtt Queue.Arn", "arn:aws:sqs:us-east-1:123456789012:dunlin-Queue"),
-        ("!GetAtt Queue.QueueName", "dunlin-Queue.QueueName"),
+        ("!GetAtt Queue.QueueName", "dunlin-Queue"),
         // Fn::Sub
         ("!Sub 'plain'", "plain"),
         ("!Sub '${Stage}-${AWS::Region}'", "dev-us-east-1"),

@@ -48,8 +48,6 @@ Resources:
         notes,
         [
             "line 3: AllowedPattern of a parameter is not checked here (P)",
-            "line 5: AWS::SQS::Queue is not part of the local stack (Queue, Other)",
-            "line 7: AWS::IAM::Role is not part of the local stack (Role)",
             "line 13: ReservedConcurrentExecutions of AWS::Serverless::Function has no effect here (One, Two)",
             "line 14: VpcConfig of AWS::Serverless::Function has no effect here (One)",
             "line 17: events of type Schedule do not occur here (One)",
