@@ -5,6 +5,8 @@
 mod bench;
 mod build;
 mod command;
+mod moto;
+mod python;
 mod test;
 mod tidy;
 mod up;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     build::{self, Profile},
     command::{cargo, line, run as check},
+    moto::Moto,
     tidy,
 };
 
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Leave out tidy, format and lints: only build and test.
     #[arg(long)]
     no_lint: bool,
+    /// Run the connection store's suite against moto's DynamoDB as well (python3, and the package index once).
+    #[arg(long)]
+    moto: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -42,6 +46,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
     tally.run(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
     tally.run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
+    if args.moto {
+        let moto = Moto::start().context("--moto")?;
+        // The targets of this name have `test = false` in their manifests, so that nothing else runs them.
+        let mut suite = cargo();
+        suite.args(["test", "--locked", "--workspace", "--test", "moto"]).env("DUNLIN_MOTO", &moto.endpoint);
+        tally.run(&mut suite)?;
+    }
     if !args.no_lint {
         // Links between documents of crates break silently otherwise.
         let mut doc = cargo();
