@@ -98,3 +98,31 @@ pub const FUNCTION_EXTENSIONS_MAX: usize = 10;
 
 /// The payload of one MQTT message, in bytes: the message size of AWS IoT Core.
 pub const IOT_MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// Bytes of an MQTT topic, the Basic Ingest prefix not counted (S11).
+pub const IOT_TOPIC_BYTES_MAX: usize = 256;
+
+/// Slashes of an MQTT topic, those of the Basic Ingest prefix not counted (S11).
+pub const IOT_TOPIC_SLASHES_MAX: usize = 7;
+
+/// Actions of one topic rule.
+pub const IOT_RULE_ACTIONS_MAX: usize = 10;
+
+/// Concurrent invocations of an account that no function may reserve (Lambda's concurrency page).
+pub const UNRESERVED_CONCURRENCY_MIN: usize = 100;
+
+/// Invocations that one execution environment takes at the same time, at most (P14).
+pub const ENVIRONMENT_CONCURRENCY_MAX: usize = 1_600;
+
+/// The shortest time for which an asynchronous invocation can be kept (LM).
+pub const ASYNC_EVENT_AGE_MIN: Duration = Duration::from_secs(60);
+
+/// Waits before the retries of an asynchronous invocation that failed (N5).
+pub const ASYNC_RETRY_DELAYS: [Duration; ASYNC_RETRIES_MAX as usize] =
+    [Duration::from_secs(60), Duration::from_secs(120)];
+
+/// The first wait before an asynchronous invocation that was throttled is tried again; it doubles each time (N5).
+pub const ASYNC_THROTTLE_DELAY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest such wait (N5).
+pub const ASYNC_THROTTLE_DELAY_MAX: Duration = Duration::from_secs(5 * 60);

@@ -5,12 +5,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use dunlin_events::limits::ASYNC_EVENT_AGE_MAX;
+use dunlin_events::limits::{ASYNC_EVENT_AGE_MAX, ASYNC_RETRY_DELAYS, ASYNC_THROTTLE_DELAY_MIN};
 
 use crate::{
     InvokeError,
     function::{Event, Function},
-    limits::{EVENT_OFFER_DELAY, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
+    limits::{EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
 };
 
 /// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails (N5).
@@ -66,7 +66,8 @@ impl Background {
 }
 
 async fn run(function: &Arc<Function>, event: Event) {
-    let mut delays = function.shared.config.event_retry_delays.iter();
+    let divisor = function.shared.config.event_delay_divisor;
+    let mut delays = ASYNC_RETRY_DELAYS.into_iter().map(|delay| delay / divisor);
     let request_id = event.request_id.clone();
     let mut attempt = 1;
     loop {
@@ -86,7 +87,7 @@ async fn run(function: &Arc<Function>, event: Event) {
             attempt,
             "an asynchronous invocation failed and is tried again in {delay:?}: {failed}"
         );
-        sleep(*delay).await;
+        sleep(delay).await;
         attempt += 1;
     }
 }
@@ -102,7 +103,7 @@ async fn attempt_once(function: &Arc<Function>, event: &Event) -> Option<String>
         match result {
             Ok(outcome) => return outcome.function_error.map(|kind| format!("{kind:?}")),
             Err(InvokeError::TooManyRequests { .. }) if accepted.elapsed() < ASYNC_EVENT_AGE_MAX => {
-                sleep(EVENT_OFFER_DELAY).await;
+                sleep(ASYNC_THROTTLE_DELAY_MIN / function.shared.config.event_delay_divisor).await;
             }
             Err(InvokeError::ShuttingDown) => return None,
             Err(error) => return Some(error.to_string()),

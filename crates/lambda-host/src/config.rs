@@ -1,23 +1,18 @@
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use dunlin_events::limits::{
-    FUNCTION_ENVIRONMENT_BYTES_MAX, FUNCTION_INIT_TIMEOUT, FUNCTION_MEMORY_MB_DEFAULT,
-    FUNCTION_MEMORY_MB_MAX, FUNCTION_MEMORY_MB_MIN, FUNCTION_NAME_CHARS_MAX, FUNCTION_TIMEOUT_DEFAULT,
-    FUNCTION_TIMEOUT_MAX,
-};
+use dunlin_events::limits::{ACCOUNT_CONCURRENCY_MAX, FUNCTION_INIT_TIMEOUT};
 
 use crate::{
     error::ConfigError,
     limits::{
-        ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_RETRY_DELAYS, QUEUE_WAIT_MAX,
+        ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_DELAY_DIVISOR, QUEUE_WAIT_MAX,
         SETTLE_WAIT_MAX,
     },
     output::LogSender,
+    records::RecordSink,
 };
 
 /// The wall clock: what deadlines and log texts are dated with. Tests pass a fixed one.
@@ -33,6 +28,9 @@ pub struct HostConfig {
     pub region: String,
     /// The twelve digits of every function's ARN.
     pub account_id: String,
+    /// Invocations of all functions together that are under way or wait for an environment, less what functions have
+    /// reserved; one more is told 429 (N4).
+    pub account_concurrency_max: usize,
     /// Environments of one function that live at the same time.
     pub environments_per_function_max: usize,
     /// How long an invocation waits for an environment before it is told 429.
@@ -44,14 +42,36 @@ pub struct HostConfig {
     pub settle_wait_max: Duration,
     /// From the start of a process to its first `next`.
     pub init_timeout: Duration,
-    /// Waits before the retries of a failed asynchronous invocation; its length is the number of retries.
-    pub event_retry_delays: Vec<Duration>,
-    /// Where lines that functions print go, besides `tracing`.
+    /// The service's waits between two attempts of an asynchronous invocation, which are minutes, are divided by this: 1
+    /// waits as long as the service.
+    pub event_delay_divisor: u32,
+    /// Where the records of asynchronous invocations go whose destination is not a function of this host. Without one
+    /// a line in the log says what would have gone where.
+    pub event_records: Option<RecordSink>,
+    /// Which of its own lines the host logs around an invocation.
+    pub platform_lines: PlatformLines,
+    /// Where lines that functions print go, and the host's own around them, besides `tracing`.
     pub log_lines: Option<LogSender>,
     /// The wall clock.
     pub wall_clock: WallClock,
     /// The source of request ids.
     pub random_bytes: RandomBytes,
+}
+
+/// How much the host logs of each invocation, under the `tracing` target
+/// [`PLATFORM_LOG_TARGET`](crate::PLATFORM_LOG_TARGET).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlatformLines {
+    /// Nothing.
+    Off,
+    /// How long each invocation took, in one line. When they follow each other faster than
+    /// [`REPORT_INTERVAL_MIN`](crate::limits::REPORT_INTERVAL_MIN) only those of cold starts and failures, and samples
+    /// of the rest: nobody reads more, and a load test does not wait for its log.
+    #[default]
+    Reports,
+    /// Everything that the service logs, of every invocation: `START`, `END` and `REPORT`, or in the JSON format what the
+    /// function's system log level lets pass.
+    All,
 }
 
 impl HostConfig {
@@ -60,12 +80,15 @@ impl HostConfig {
         Self {
             region: region.into(),
             account_id: account_id.into(),
+            account_concurrency_max: ACCOUNT_CONCURRENCY_MAX,
             environments_per_function_max: ENVIRONMENTS_PER_FUNCTION_MAX,
             queue_wait_max: QUEUE_WAIT_MAX,
             environment_idle_max: ENVIRONMENT_IDLE_MAX,
             settle_wait_max: SETTLE_WAIT_MAX,
             init_timeout: FUNCTION_INIT_TIMEOUT,
-            event_retry_delays: EVENT_RETRY_DELAYS.to_vec(),
+            event_delay_divisor: EVENT_DELAY_DIVISOR,
+            event_records: None,
+            platform_lines: PlatformLines::default(),
             log_lines: None,
             wall_clock: Arc::new(SystemTime::now),
             random_bytes: Arc::new(|buffer| {
@@ -87,67 +110,8 @@ impl HostConfig {
         if self.environments_per_function_max == 0 {
             return Err(ConfigError::NoEnvironments);
         }
-        Ok(())
-    }
-}
-
-/// One function.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FunctionConfig {
-    /// The function's name: letters, digits, `-` and `_`, at most 64.
-    pub name: String,
-    /// A folder with an executable `bootstrap`, or a `.zip` file that contains one.
-    pub code: PathBuf,
-    /// The template's `Handler`, passed on as `_HANDLER`.
-    pub handler: String,
-    /// The time that one invocation may take: at most 900 seconds (N4).
-    pub timeout: Duration,
-    /// What `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` says, in MB. It is not enforced.
-    pub memory_mb: u32,
-    /// The variables that the template gives the function: at most 4 KB in all (N4).
-    pub environment: BTreeMap<String, String>,
-    /// Variables from whoever runs the host: `AWS_ENDPOINT_URL_*`, credentials, certificate authorities. They
-    /// win over `environment`; the platform's own (P7) win over both.
-    pub host_environment: BTreeMap<String, String>,
-}
-
-impl FunctionConfig {
-    /// A function with the service's defaults: 3 seconds, 128 MB, handler `bootstrap`, no variables.
-    pub fn new(name: impl Into<String>, code: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            code: code.into(),
-            handler: "bootstrap".to_owned(),
-            timeout: FUNCTION_TIMEOUT_DEFAULT,
-            memory_mb: FUNCTION_MEMORY_MB_DEFAULT,
-            environment: BTreeMap::new(),
-            host_environment: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let name = || self.name.clone();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if self.name.is_empty()
-            || self.name.len() > FUNCTION_NAME_CHARS_MAX
-            || !self.name.bytes().all(allowed)
-        {
-            return Err(ConfigError::Name { name: name() });
-        }
-        if self.timeout.is_zero() || self.timeout > FUNCTION_TIMEOUT_MAX {
-            return Err(ConfigError::Timeout { name: name(), seconds: self.timeout.as_secs_f64() });
-        }
-        if !(FUNCTION_MEMORY_MB_MIN..=FUNCTION_MEMORY_MB_MAX).contains(&self.memory_mb) {
-            return Err(ConfigError::Memory { name: name(), memory_mb: self.memory_mb });
-        }
-        let bytes: usize = self.environment.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > FUNCTION_ENVIRONMENT_BYTES_MAX {
-            return Err(ConfigError::EnvironmentTooLarge { name: name(), bytes });
-        }
-        for (key, value) in self.environment.iter().chain(&self.host_environment) {
-            if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
-                return Err(ConfigError::Variable { name: name(), variable: key.clone() });
-            }
+        if self.event_delay_divisor == 0 {
+            return Err(ConfigError::NoDelayDivisor);
         }
         Ok(())
     }
@@ -161,39 +125,6 @@ pub(crate) fn function_arn(region: &str, account_id: &str, name: &str) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check_refused(change: impl FnOnce(&mut FunctionConfig), sentence: &str) {
-        let mut function = FunctionConfig::new("notify", "code");
-        change(&mut function);
-        assert_eq!(function.check().unwrap_err().to_string(), sentence);
-    }
-
-    #[test]
-    fn functions_are_checked() {
-        FunctionConfig::new("notify-connect_2", "code").check().unwrap();
-        check_refused(
-            |function| function.name = "a b".to_owned(),
-            "function name \"a b\" is not 1 to 64 letters, digits, - and _",
-        );
-        check_refused(
-            |function| function.timeout = Duration::from_secs(901),
-            "function notify has a timeout of 901 seconds; give it more than 0 and at most 900",
-        );
-        check_refused(
-            |function| function.memory_mb = 64,
-            "function notify has 64 MB of memory; give it 128 to 10240",
-        );
-        check_refused(
-            |function| drop(function.environment.insert("BLOB".to_owned(), "x".repeat(4093))),
-            "function notify has 4097 bytes of environment variables; the service takes 4096",
-        );
-        check_refused(
-            |function| drop(function.environment.insert("A=B".to_owned(), String::new())),
-            "function notify has an environment variable \"A=B\" that no process can be given: a name is not empty and \
-             has no `=`, and neither name nor value has a NUL",
-        );
-    }
 
     #[test]
     fn hosts_are_checked() {

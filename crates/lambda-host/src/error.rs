@@ -1,6 +1,9 @@
 use std::{io, path::PathBuf};
 
-use dunlin_events::limits::{FUNCTION_CODE_BYTES_MAX, FUNCTION_ENVIRONMENT_BYTES_MAX};
+use dunlin_events::limits::{
+    ASYNC_RETRIES_MAX, ENVIRONMENT_CONCURRENCY_MAX, FUNCTION_CODE_BYTES_MAX, FUNCTION_ENVIRONMENT_BYTES_MAX,
+    UNRESERVED_CONCURRENCY_MIN,
+};
 
 use crate::{InvocationType, limits::ARCHIVE_ENTRIES_MAX};
 
@@ -23,6 +26,20 @@ pub enum ConfigError {
     /// No function could ever run.
     #[error("environments_per_function_max is 0; at least one environment is needed to run a function")]
     NoEnvironments,
+    /// A wait cannot be divided by nothing.
+    #[error("event_delay_divisor is 0; 1 waits as long as the service")]
+    NoDelayDivisor,
+    /// The functions reserve more than the account has.
+    #[error(
+        "the functions reserve {reserved} concurrent invocations, and the account has {account}, of which \
+         {UNRESERVED_CONCURRENCY_MIN} have to stay unreserved; reserve less"
+    )]
+    Reserved {
+        /// What all functions reserve together.
+        reserved: usize,
+        /// What the account has.
+        account: usize,
+    },
     /// The function's name is not one.
     #[error("function name {name:?} is not 1 to 64 letters, digits, - and _")]
     Name {
@@ -50,6 +67,41 @@ pub enum ConfigError {
         name: String,
         /// What was given.
         memory_mb: u32,
+    },
+    /// The environment's concurrency is out of range.
+    #[error(
+        "function {name} takes {concurrency} invocations per environment at a time; give it 1 to \
+         {ENVIRONMENT_CONCURRENCY_MAX}"
+    )]
+    EnvironmentConcurrency {
+        /// The function.
+        name: String,
+        /// What was given.
+        concurrency: usize,
+    },
+    /// The retries of asynchronous invocations are out of range.
+    #[error("function {name} has {retries} retries of asynchronous invocations; give it 0 to {ASYNC_RETRIES_MAX}")]
+    Retries {
+        /// The function.
+        name: String,
+        /// What was given.
+        retries: u32,
+    },
+    /// The age of asynchronous invocations is out of range.
+    #[error("function {name} keeps asynchronous invocations for {seconds} seconds; give it 60 to 21600")]
+    EventAge {
+        /// The function.
+        name: String,
+        /// What was given.
+        seconds: f64,
+    },
+    /// A destination or dead-letter target is no ARN.
+    #[error("function {name} sends records of asynchronous invocations to {target:?}, which is not an ARN")]
+    Target {
+        /// The function.
+        name: String,
+        /// What was given.
+        target: String,
     },
     /// The template's variables are too large.
     #[error(

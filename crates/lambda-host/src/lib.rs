@@ -31,6 +31,7 @@
 
 mod config;
 mod error;
+mod function_config;
 mod host;
 mod invocation;
 
@@ -51,14 +52,19 @@ mod spawner;
 mod variables;
 
 mod background;
+mod records;
 mod http_server;
 mod invoke_api;
 pub mod limits;
 mod patient_socket;
 
-pub use config::{FunctionConfig, HostConfig, RandomBytes, WallClock};
+pub use config::{HostConfig, PlatformLines, RandomBytes, WallClock};
 pub use error::{CodeError, ConfigError, InvokeError};
+pub use function_config::{
+    ApplicationLogLevel, EventInvokeConfig, FunctionConfig, LogFormat, LoggingConfig, SystemLogLevel,
+};
 pub use host::{EnvironmentInfo, LambdaHost};
 pub use invocation::{FunctionErrorKind, InvocationType, InvokeOutcome, InvokeRequest, RequestId};
 pub use invoke_api::Authorize;
-pub use output::{LOG_TARGET, LogLine, LogSender};
+pub use output::{LOG_TARGET, LogLine, LogSender, PLATFORM_LOG_TARGET};
+pub use records::{EventRecord, RecordKind, RecordSink};

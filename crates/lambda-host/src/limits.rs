@@ -64,13 +64,12 @@ pub const EVENTS_ACCEPTED_MAX: usize = 10_000;
 /// Payload bytes of all accepted asynchronous invocations of a host.
 pub const EVENTS_ACCEPTED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Waits before the retries of a failed asynchronous invocation (N5). The service waits one and two minutes; whoever
-/// develops a function wants to see the retry.
-pub const EVENT_RETRY_DELAYS: [Duration; dunlin_events::limits::ASYNC_RETRIES_MAX as usize] =
-    [Duration::from_secs(1), Duration::from_secs(2)];
+/// What the service's waits between two attempts of an asynchronous invocation are divided by, unless the configuration
+/// says otherwise: its minute is a second here, for whoever develops a function wants to see the retry.
+pub const EVENT_DELAY_DIVISOR: u32 = 60;
 
-/// Wait between two such offers.
-pub const EVENT_OFFER_DELAY: Duration = Duration::from_millis(250);
+/// Between two `REPORT` lines of one function that nobody asked for in particular.
+pub const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Attempts to start a `bootstrap` that is being written at that moment ("text file busy"): the last steps of a build, or
 /// of unpacking, take milliseconds.

@@ -19,6 +19,9 @@ use crate::{
 /// The `tracing` target of lines that functions print, so that a filter can tell them from the host's own.
 pub const LOG_TARGET: &str = "dunlin::function";
 
+/// The `tracing` target of the lines with which the host accompanies each invocation.
+pub const PLATFORM_LOG_TARGET: &str = "dunlin::platform";
+
 /// Where lines go besides `tracing`. The channel's capacity is the bound: a line that finds it full is dropped
 /// and counted, since a function never waits for whoever reads its output.
 pub type LogSender = mpsc::Sender<LogLine>;

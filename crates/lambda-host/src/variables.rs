@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::Path, sync::Arc};
 
 use time::OffsetDateTime;
 
-use crate::config::FunctionConfig;
+use crate::FunctionConfig;
 
 /// Names that a function's own configuration cannot set (P7).
 const RESERVED: [&str; 19] = [

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use dunlin_lambda_host::{InvocationType, limits::EVENTS_ACCEPTED_MAX};
 use serde_json::json;
 
@@ -7,7 +5,7 @@ use crate::support::{Fixture, Gate};
 
 #[tokio::test]
 async fn an_event_is_accepted_at_once_and_tried_again_when_the_function_fails() {
-    let fixture = Fixture::with(|config, _| config.event_retry_delays = vec![Duration::from_millis(5); 2]);
+    let fixture = Fixture::with(|config, _| config.event_delay_divisor = 12_000);
     let gate = Gate::open().await;
     let payload = json!({"do": "fail until", "gate": gate.address()}).to_string();
     // The third attempt is the last (N5), so that the fourth visitor belongs to the second event.
