@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ListMap, RequestContext, Text, TextMap};
+use crate::{ListMap, PolicyDocument, RequestContext, Text, TextMap};
 
 /// What a REQUEST authorizer receives (A2). Its maps are present even when empty.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,36 +49,4 @@ pub struct AuthorizerResponse {
     /// The API key, where the API takes it from here (A10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_identifier_key: Option<String>,
-}
-
-/// An IAM policy, as far as an authorizer uses one.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct PolicyDocument {
-    /// `2012-10-17`.
-    pub version: String,
-    /// In any order; a deny wins.
-    pub statement: Vec<Statement>,
-}
-
-/// One statement of a policy.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Statement {
-    /// `execute-api:Invoke`.
-    pub action: OneOrMany,
-    /// `Allow` or `Deny`.
-    pub effect: String,
-    /// ARNs with `*` and `?` (A4).
-    pub resource: OneOrMany,
-}
-
-/// IAM writes a list of one without brackets.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany {
-    /// A bare string.
-    One(String),
-    /// A list.
-    Many(Vec<String>),
 }

@@ -126,3 +126,6 @@ pub const ASYNC_THROTTLE_DELAY_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such wait (N5).
 pub const ASYNC_THROTTLE_DELAY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// An authorizer's answer, in bytes (section 7.1).
+pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
