@@ -129,3 +129,16 @@ pub const ASYNC_THROTTLE_DELAY_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// An authorizer's answer, in bytes (section 7.1).
 pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
+
+/// Time for an execution environment with a registered extension to end after SIGTERM; one without any has none (Lambda's
+/// page on the life of an execution environment).
+pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
+
+/// The same with an extension that is told of the end by an event.
+pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
+
+/// Files that a function's process may have open (Lambda's limits page).
+pub const FUNCTION_OPEN_FILES_MAX: u64 = 1_024;
+
+/// The attribute `ErrorMessage` of a dead-lettered event, in bytes.
+pub const DEAD_LETTER_ERROR_BYTES_MAX: usize = 1_024;

@@ -5,17 +5,14 @@ use std::{
 };
 
 use dunlin_events::limits::IOT_MESSAGE_BYTES_MAX;
-use mqtt5::broker::{
-    BrokerConfig, BrokerEventHandler, ClientPublishEvent, MqttBroker, PublishAction,
-    server::BrokerShutdownHandle,
-};
+use mqtt5::broker::{BrokerConfig, MqttBroker, server::BrokerShutdownHandle};
 use tokio::{net::TcpSocket, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{Counts, Intake, Published, State, engine},
-    rule::{BoxFuture, Rule, RuleSink},
-    sql::SqlError,
+    engine::{Counts, RuleError, State, engine},
+    hook::{AnyClient, Hook, Subscribers},
+    rule::{Rule, RuleSink},
 };
 
 /// One MQTT packet: the payload, and room for the topic (256 bytes on the service) and properties.
@@ -55,6 +52,8 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// What `accountid()` returns.
+    pub account_id: String,
     /// What `timestamp()` returns; by default the system's clock.
     pub clock: Clock,
 }
@@ -63,7 +62,7 @@ impl Default for Config {
     fn default() -> Self {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let clock = Arc::new(move || u64::try_from(now().as_millis()).unwrap_or(u64::MAX));
-        Self { addresses: Vec::new(), rules: Vec::new(), clock }
+        Self { addresses: Vec::new(), rules: Vec::new(), account_id: "000000000000".to_owned(), clock }
     }
 }
 
@@ -87,13 +86,13 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A rule's statement is not supported.
+    /// A rule cannot run.
     #[error("rule {rule}: {source}")]
-    Sql {
+    Rule {
         /// [`Rule::name`].
         rule: String,
         /// What is wrong with it.
-        source: SqlError,
+        source: RuleError,
     },
     /// The broker refused for a reason of its own.
     #[error("mqtt broker did not start: {message}")]
@@ -110,21 +109,24 @@ pub struct IotRules {
     broker: BrokerShutdownHandle,
     broker_task: JoinHandle<()>,
     stop_worker: CancellationToken,
-    worker_task: JoinHandle<()>,
+    worker_task: JoinHandle<Counts>,
 }
 
 impl IotRules {
     /// Parses the rules, then listens. Connections are accepted when this returns.
     ///
     /// # Errors
-    /// If a rule's SQL is not supported, or an address cannot be listened on.
+    /// If a rule's SQL is not supported, a template in an action is not one, or an address cannot be listened on.
     pub async fn start(config: Config, sink: Arc<dyn RuleSink>) -> Result<Self, StartError> {
-        let Config { addresses, rules, clock } = config;
-        let (intake, worker, state) =
-            engine(rules, sink).map_err(|(rule, source)| StartError::Sql { rule, source })?;
+        let Config { addresses, rules, account_id, clock } = config;
+        let (intake, worker) =
+            engine(&rules, &account_id, sink).map_err(|(rule, source)| StartError::Rule { rule, source })?;
         let (addresses, reserved) = reserve(addresses)?;
-        let hook = Hook { intake, clock };
-        let mut broker = MqttBroker::with_config(broker_config(&addresses, hook)).await.map_err(refused)?;
+        let state = intake.state();
+        let hook = Hook::new(intake, clock);
+        let broker = MqttBroker::with_config(broker_config(&addresses, hook)).await.map_err(refused)?;
+        let mut broker = broker.with_auth_provider(Arc::new(AnyClient));
+        let subscribers = Arc::new(Subscribers(broker.router()));
         let addresses = with_port(addresses, broker.local_addr());
         drop(reserved);
         let mut ready = broker.ready_receiver();
@@ -143,7 +145,7 @@ impl IotRules {
             }
         }
         let stop_worker = CancellationToken::new();
-        let worker_task = tokio::spawn(worker.run(stop_worker.clone()));
+        let worker_task = tokio::spawn(worker.run(subscribers, stop_worker.clone()));
         Ok(Self { addresses, state, broker: handle, broker_task, stop_worker, worker_task })
     }
 
@@ -188,20 +190,6 @@ impl Drop for IotRules {
     }
 }
 
-/// The broker's publish hook. Messages also go to the broker's own subscribers.
-struct Hook {
-    intake: Intake,
-    clock: Clock,
-}
-
-impl BrokerEventHandler for Hook {
-    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> BoxFuture<'a, PublishAction> {
-        let ClientPublishEvent { client_id, topic, payload, .. } = event;
-        self.intake.take(Published { topic, client_id, payload, received_at_ms: (self.clock)() });
-        Box::pin(std::future::ready(PublishAction::Continue))
-    }
-}
-
 fn broker_config(addresses: &[SocketAddr], hook: Hook) -> BrokerConfig {
     let mut config = BrokerConfig::default().with_event_handler(Arc::new(hook));
     config.bind_addresses = addresses.to_vec();
@@ -211,6 +199,8 @@ fn broker_config(addresses: &[SocketAddr], hook: Hook) -> BrokerConfig {
     config.max_retained_messages = RETAINED_MAX;
     config.session_expiry_interval = SESSION_EXPIRY;
     config.storage_config.enable_persistence = false;
+    // The service has no QoS 2 (S11).
+    config.maximum_qos = 1;
     config.sys_topics_enabled = false;
     config
 }

@@ -7,12 +7,12 @@
 //! ```no_run
 //! use std::sync::Arc;
 //! use bytes::Bytes;
-//! use dunlin_iot_rules::{BoxFuture, Config, DeliverError, IotRules, Rule, RuleSink};
+//! use dunlin_iot_rules::{Action, BoxFuture, Config, DeliverError, IotRules, Rule, RuleSink, Target};
 //!
 //! struct Print;
 //! impl RuleSink for Print {
-//!     fn deliver<'a>(&'a self, function: &'a str, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
-//!         println!("{function} gets {} bytes", event.len());
+//!     fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+//!         println!("{target:?} gets {} bytes", event.len());
 //!         Box::pin(async { Ok(()) })
 //!     }
 //! }
@@ -21,7 +21,8 @@
 //! let rule = Rule {
 //!     name: "readings".into(),
 //!     sql: "SELECT *, topic(2) AS device_id FROM 'devices/+/parameters'".into(),
-//!     functions: vec!["notify".into()],
+//!     actions: vec![Action::Lambda { function: "notify".into() }],
+//!     ..Rule::default()
 //! };
 //! let config = Config { addresses: vec!["127.0.0.1:0".parse()?], rules: vec![rule], ..Config::default() };
 //! let rules = IotRules::start(config, Arc::new(Print)).await?;
@@ -33,9 +34,12 @@
 mod broker;
 pub mod client;
 mod engine;
+mod hook;
 mod rule;
 pub mod sql;
 
 pub use broker::{Clock, Config, IotRules, StartError};
-pub use engine::{Counts, DELIVER_TIMEOUT, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX};
-pub use rule::{BoxFuture, DeliverError, Rule, RuleSink};
+pub use engine::{
+    Counts, DELIVER_TIMEOUT, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, REPUBLISH_DEPTH_MAX, RuleError,
+};
+pub use rule::{Action, BoxFuture, DeliverError, Headers, Republish, Rule, RuleSink, Target};

@@ -13,10 +13,11 @@ use std::{
 use bytes::Bytes;
 use dunlin_events::limits::IOT_MESSAGE_BYTES_MAX;
 use dunlin_iot_rules::{
-    BoxFuture, Config, Counts, DeliverError, IotRules, Rule, RuleSink, StartError,
+    Action, BoxFuture, Config, Counts, DeliverError, Headers, IotRules, REPUBLISH_DEPTH_MAX, Republish, Rule,
+    RuleSink, StartError, Target,
     client::{PublishError, QoS, publish_once},
 };
-use mqtt5::{ConnectOptions, MqttClient, ProtocolVersion};
+use mqtt5::{ConnectOptions, Delivery, MqttClient, ProtocolVersion, PublishResult};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -32,9 +33,10 @@ const WAIT: Duration = Duration::from_secs(20);
 struct Events(mpsc::Sender<(String, String)>);
 
 impl RuleSink for Events {
-    fn deliver<'a>(&'a self, function: &'a str, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+        let (Target::Function(name) | Target::LogGroup(name) | Target::Queue(name)) = target;
         let event = String::from_utf8(event.to_vec()).unwrap();
-        let sent = self.0.try_send((function.to_owned(), event));
+        let sent = self.0.try_send((name.to_owned(), event));
         Box::pin(async move { sent.map_err(|error| DeliverError(error.to_string())) })
     }
 }
@@ -46,8 +48,16 @@ struct Broker {
 
 impl Broker {
     async fn start(address: &str, sql: &str) -> Self {
+        Self::with(config(&[address], sql)).await
+    }
+
+    async fn with_rules(rules: Vec<Rule>) -> Self {
+        Self::with(Config { rules, ..config(&["127.0.0.1:0"], "SELECT * FROM 'a'") }).await
+    }
+
+    async fn with(config: Config) -> Self {
         let (sender, events) = mpsc::channel(10_000);
-        let rules = IotRules::start(config(&[address], sql), Arc::new(Events(sender))).await.unwrap();
+        let rules = IotRules::start(config, Arc::new(Events(sender))).await.unwrap();
         Self { rules, events }
     }
 
@@ -69,13 +79,22 @@ impl Broker {
     }
 }
 
+fn lambda(function: &str) -> Action {
+    Action::Lambda { function: function.to_owned() }
+}
+
+fn rule(name: &str, sql: &str, actions: Vec<Action>) -> Rule {
+    Rule { name: name.to_owned(), sql: sql.to_owned(), actions, ..Rule::default() }
+}
+
 /// One rule for one function, and a clock that counts.
 fn config(addresses: &[&str], sql: &str) -> Config {
     let ticks = AtomicU64::new(1_000);
     Config {
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-        rules: vec![Rule { name: "r".to_owned(), sql: sql.to_owned(), functions: vec!["f".to_owned()] }],
+        rules: vec![rule("r", sql, vec![lambda("f")])],
         clock: Arc::new(move || ticks.fetch_add(1, Ordering::Relaxed)),
+        ..Config::default()
     }
 }
 
@@ -97,9 +116,7 @@ async fn both_versions_and_every_qos() {
     let new = client(broker.address(), "new", ProtocolVersion::V5).await;
     let mut at = 1_000;
     for (client, name) in [(&old, "old"), (&new, "new")] {
-        for (qos, n) in
-            [(mqtt5::QoS::AtMostOnce, 0), (mqtt5::QoS::AtLeastOnce, 1), (mqtt5::QoS::ExactlyOnce, 2)]
-        {
+        for (qos, n) in [(mqtt5::QoS::AtMostOnce, 0), (mqtt5::QoS::AtLeastOnce, 1)] {
             client.publish_qos("a/x", format!("{{\"n\":{n}}}"), qos).await.unwrap();
             assert_eq!(
                 broker.event().await,
@@ -112,7 +129,7 @@ async fn both_versions_and_every_qos() {
     new.disconnect().await.unwrap();
     // The final counts: an event is counted once the sink has taken it, which is after the test has seen it.
     let counts = broker.rules.shutdown().await;
-    assert_eq!(counts, Counts { published: 6, delivered: 6, ..Counts::default() });
+    assert_eq!(counts, Counts { published: 4, delivered: 4, ..Counts::default() });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,4 +336,158 @@ async fn what_the_client_cannot_publish() {
     let error = publish_once(nobody, "a", Bytes::new(), QoS::AtMostOnce).await.unwrap_err();
     assert!(matches!(error, PublishError::Broker { address, .. } if address == nobody), "{error}");
     assert!(error.to_string().starts_with(&format!("publish to {nobody} failed: ")), "{error}");
+}
+
+/// Everything that a subscriber gets, in order.
+async fn subscribe(client: &MqttClient, filter: &str) -> mpsc::Receiver<mqtt5::Message> {
+    let (sender, received) = mpsc::channel(100);
+    client
+        .subscribe(filter, move |message| {
+            let _ = sender.try_send(message);
+        })
+        .await
+        .unwrap();
+    received
+}
+
+async fn next<T>(received: &mut mpsc::Receiver<T>) -> T {
+    tokio::time::timeout(WAIT, received.recv()).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn republished_events_reach_subscribers_and_other_rules() {
+    let republish = Republish {
+        topic: "out/${topic(2)}".to_owned(),
+        at_least_once: true,
+        headers: Headers {
+            payload_format_indicator: Some("UTF8_DATA".to_owned()),
+            content_type: Some("application/json".to_owned()),
+            response_topic: Some("answers/${clientid()}".to_owned()),
+            correlation_data: Some("aGk=".to_owned()),
+            message_expiry: Some("60".to_owned()),
+            user_properties: vec![("v".to_owned(), "${v}".to_owned())],
+        },
+    };
+    let mut broker = Broker::with_rules(vec![
+        rule("first", "SELECT v FROM 'in/+'", vec![Action::Republish(republish)]),
+        rule("second", "SELECT *, topic() AS t FROM 'out/#'", vec![lambda("f")]),
+    ])
+    .await;
+    let subscriber = client(broker.address(), "s", ProtocolVersion::V5).await;
+    let mut received = subscribe(&subscriber, "out/#").await;
+    broker.publish("in/x", r#"{"v":7,"w":8}"#).await;
+    let message = next(&mut received).await;
+    assert_eq!((message.topic.as_str(), &message.payload[..]), ("out/x", &br#"{"v":7}"#[..]));
+    let properties = message.properties;
+    assert_eq!(properties.content_type.as_deref(), Some("application/json"));
+    assert!(properties.response_topic.unwrap().starts_with("answers/dunlin-"));
+    assert_eq!(properties.correlation_data.as_deref(), Some(&b"hi"[..]));
+    assert_eq!(properties.payload_format_indicator, Some(true));
+    assert!(properties.user_properties.contains(&("v".to_owned(), "7".to_owned())));
+    assert_eq!(broker.event().await, r#"{"v":7,"t":"out/x"}"#);
+    subscriber.disconnect().await.unwrap();
+    let counts = broker.rules.shutdown().await;
+    assert_eq!(counts, Counts { published: 1, delivered: 2, ..Counts::default() });
+}
+
+/// Two rules that feed each other end, and say so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_in_a_circle_end() {
+    let to = |topic: &str| Action::Republish(Republish { topic: topic.to_owned(), ..Republish::default() });
+    let mut there = rule("there", "SELECT * FROM 'a'", vec![to("b")]);
+    there.error_action = Some(lambda("f"));
+    let mut broker = Broker::with_rules(vec![there, rule("back", "SELECT * FROM 'b'", vec![to("a")])]).await;
+    broker.publish("a", "{}").await;
+    let told: serde_json::Value = serde_json::from_str(&broker.event().await).unwrap();
+    assert_eq!(
+        told["failures"][0]["errorMessage"],
+        format!("the message was republished {REPUBLISH_DEPTH_MAX} times already; do rules feed each other?")
+    );
+    let counts = broker.rules.shutdown().await;
+    let around = u64::from(REPUBLISH_DEPTH_MAX);
+    assert_eq!(
+        counts,
+        Counts { published: 1, delivered: around + 1, failed: 1, dropped: 1, ..Counts::default() }
+    );
+}
+
+/// Basic Ingest goes to its rule and to no subscriber.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn basic_ingest_passes_the_broker_by() {
+    let mut broker = Broker::start("127.0.0.1:0", "SELECT *, topic() AS t FROM 'a/+'").await;
+    let subscriber = client(broker.address(), "s", ProtocolVersion::V5).await;
+    let mut everything = subscribe(&subscriber, "#").await;
+    let mut reserved = subscribe(&subscriber, "$aws/#").await;
+    broker.publish("$aws/rules/r/a/x", r#"{"n":1}"#).await;
+    assert_eq!(broker.event().await, r#"{"n":1,"t":"a/x"}"#);
+    // What comes next on the same connection was published later.
+    broker.publish("a/y", r#"{"n":2}"#).await;
+    assert_eq!(broker.event().await, r#"{"n":2,"t":"a/y"}"#);
+    assert_eq!(next(&mut everything).await.topic, "a/y");
+    assert!(reserved.try_recv().is_err() && everything.try_recv().is_err());
+    subscriber.disconnect().await.unwrap();
+}
+
+/// A retained message runs the rules when it is published, and never again; late subscribers get it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retained_messages() {
+    let mut broker = Broker::start("127.0.0.1:0", "SELECT * FROM 'a'").await;
+    let device = client(broker.address(), "device", ProtocolVersion::V311).await;
+    for payload in [r#"{"v":1}"#, r#"{"v":2}"#] {
+        device.publish_retain("a", payload).await.unwrap();
+        assert_eq!(broker.event().await, payload);
+    }
+    let late = client(broker.address(), "late", ProtocolVersion::V5).await;
+    let mut received = subscribe(&late, "a").await;
+    let message = next(&mut received).await;
+    assert_eq!((&message.payload[..], message.retain), (&br#"{"v":2}"#[..], true));
+    for client in [device, late] {
+        client.disconnect().await.unwrap();
+    }
+    let counts = broker.rules.shutdown().await;
+    assert_eq!((counts.published, counts.delivered), (2, 2));
+}
+
+/// The will of a device that vanishes is a message like any other; that of one that says goodbye is nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_wills_run_the_rules() {
+    let mut broker =
+        Broker::start("127.0.0.1:0", "SELECT *, topic() AS t, clientid() AS c FROM 'gone/+'").await;
+    for (name, goodbye) in [("polite", true), ("lost", false)] {
+        // CONNECT with a will: topic `gone/NAME`, payload `{}`, QoS 0
+        let topic = format!("gone/{name}");
+        let mut body = b"\x00\x04MQTT\x04\x06\x00\x3c".to_vec();
+        for text in [name, &topic, "{}"] {
+            body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            body.extend(text.as_bytes());
+        }
+        let mut socket = TcpStream::connect(broker.address()).await.unwrap();
+        socket.write_all(&[&[0x10, u8::try_from(body.len()).unwrap()], &body[..]].concat()).await.unwrap();
+        let mut connack = [0; 4];
+        tokio::time::timeout(WAIT, socket.read_exact(&mut connack)).await.unwrap().unwrap();
+        if goodbye {
+            socket.write_all(b"\xe0\x00").await.unwrap();
+            let mut rest = Vec::new();
+            let _ = tokio::time::timeout(WAIT, socket.read_to_end(&mut rest)).await.unwrap();
+        }
+    }
+    assert_eq!(broker.event().await, r#"{"t":"gone/lost","c":"lost"}"#);
+    let counts = broker.rules.shutdown().await;
+    assert_eq!(counts, Counts { published: 1, delivered: 1, ..Counts::default() });
+}
+
+/// What the service does not take, the broker does not take (S11).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_and_qualities_of_the_service() {
+    let mut broker = Broker::start("127.0.0.1:0", "SELECT * FROM '#'").await;
+    let device = client(broker.address(), "device", ProtocolVersion::V5).await;
+    let deep = device.publish_qos("1/2/3/4/5/6/7/8/9", "{}", mqtt5::QoS::AtLeastOnce).await;
+    assert!(deep.is_err(), "{deep:?}");
+    // The client keeps to the quality that the broker has announced.
+    let sent = device.publish_qos("a", r#"{"n":0}"#, mqtt5::QoS::ExactlyOnce).await.unwrap();
+    assert!(matches!(sent, PublishResult::Sent(Delivery::AtLeastOnce { .. })), "{sent:?}");
+    assert_eq!(broker.event().await, r#"{"n":0}"#);
+    device.publish_qos("1/2/3/4/5/6/7/8", r#"{"n":1}"#, mqtt5::QoS::AtLeastOnce).await.unwrap();
+    assert_eq!(broker.event().await, r#"{"n":1}"#);
+    device.disconnect().await.unwrap();
 }

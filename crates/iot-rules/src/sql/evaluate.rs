@@ -4,29 +4,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
-    Statement,
+    Message, Statement,
     expression::{Comparison, Expression},
     json,
 };
 
-/// What a statement looks at.
-#[derive(Clone, Copy)]
-pub struct Message<'a> {
-    /// Where it was published.
-    pub topic: &'a str,
-    /// Who published it.
-    pub client_id: &'a str,
-    /// As it came.
-    pub payload: &'a [u8],
-    /// When it came, in milliseconds since the Unix epoch: `timestamp()`.
-    pub received_at_ms: u64,
-    /// Random bits, for `newuuid()`.
-    pub random: &'a (dyn Fn() -> u128 + Sync),
-}
-
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evaluation {
+pub(super) enum Evaluation {
     /// A JSON object.
     Event(String),
     /// `WHERE` is not true of it.
@@ -121,7 +106,7 @@ impl<'m> Scope<'m> {
                 json::string(message.topic.split('/').nth(level.checked_sub(1)?)?).into()
             }
             Expression::Timestamp => message.received_at_ms.to_string().into(),
-            Expression::ClientId => json::string(message.client_id).into(),
+            Expression::ClientId => json::string(message.client_id.unwrap_or("n/a")).into(),
             Expression::NewUuid => json::string(&uuid((message.random)())).into(),
             Expression::EncodedPayload => json::string(&STANDARD.encode(message.payload)).into(),
             Expression::IsUndefined(inner) => boolean(self.value(inner).is_none()),
@@ -232,13 +217,15 @@ mod tests {
 
     fn evaluate(sql: &str, payload: &[u8]) -> Evaluation {
         let statement = Statement::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        statement.evaluate(&Message {
-            topic: "devices/dev-1/parameters",
-            client_id: "pump \"7\"",
-            payload,
-            received_at_ms: 1_721_807_239_020,
-            random: &|| UUID_BITS,
-        })
+        super::statement(
+            &statement,
+            &Message {
+                client_id: Some("pump \"7\""),
+                received_at_ms: 1_721_807_239_020,
+                random: &|| UUID_BITS,
+                ..Message::new("devices/dev-1/parameters", payload)
+            },
+        )
     }
 
     #[test]

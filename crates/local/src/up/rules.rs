@@ -3,7 +3,7 @@
 use std::{net::IpAddr, net::Ipv4Addr, net::Ipv6Addr, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use dunlin_iot_rules::{BoxFuture, Config, DeliverError, IotRules, Rule, RuleSink, StartError};
+use dunlin_iot_rules::{Action, BoxFuture, Config, DeliverError, IotRules, Rule, RuleSink, StartError, Target};
 use dunlin_lambda_host::{InvocationType, LambdaHost};
 use dunlin_stack::{Stack, TopicRule};
 
@@ -27,17 +27,18 @@ pub(super) async fn start(
     let rules = stack.rules.iter().map(|rule| Rule {
         name: rule.name.clone(),
         sql: rule.sql.clone(),
-        functions: rule
+        actions: rule
             .functions
             .iter()
             .filter(|function| may_invoke(stack, rule, function))
-            .cloned()
+            .map(|function| Action::Lambda { function: function.clone() })
             .collect(),
+        ..Rule::default()
     });
     let config = Config { addresses, rules: rules.collect(), ..Config::default() };
     IotRules::start(config, Arc::new(Functions(host))).await.map_err(|error| match error {
         StartError::AddressInUse { address } => in_use(address.ip(), address.port(), "--mqtt-port"),
-        StartError::Sql { .. } => Failure::data(format!("{}: {error}", stack.template.display())),
+        StartError::Rule { .. } => Failure::data(format!("{}: {error}", stack.template.display())),
         other => Failure::unavailable(format!("{other}; choose another port with --mqtt-port")),
     })
 }
@@ -62,10 +63,12 @@ fn may_invoke(stack: &Stack, rule: &TopicRule, function: &str) -> bool {
 struct Functions(Arc<LambdaHost>);
 
 impl RuleSink for Functions {
-    fn deliver(&self, function: &str, event: Bytes) -> BoxFuture<'_, Result<(), DeliverError>> {
-        let function = function.to_owned();
+    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
-            let accepted = self.0.invoke(&function, event, InvocationType::Event).await;
+            let Target::Function(function) = target else {
+                return Err(DeliverError(format!("{target:?} is not part of this stack")));
+            };
+            let accepted = self.0.invoke(function, event, InvocationType::Event).await;
             accepted.map(drop).map_err(|error| DeliverError(error.to_string()))
         })
     }

@@ -1,0 +1,298 @@
+//! Performs the actions of a rule.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use dunlin_events::limits::{IOT_MESSAGE_BYTES_MAX, IOT_TOPIC_BYTES_MAX, IOT_TOPIC_SLASHES_MAX};
+use mqtt5::{QoS, packet::publish::PublishPacket};
+
+use super::{
+    DELIVER_TIMEOUT, Intake, Outlet, Published, REPUBLISH_DEPTH_MAX, RuleError, State, Way,
+    failures::Failure, intake::basic_ingest,
+};
+use crate::{
+    rule::{Action, Headers, Republish, RuleSink, Target},
+    sql::{Message, Outgoing, Statement, Template, Variables},
+};
+
+/// Log events of one batch: ours; with the size of a message it is more than fits.
+const BATCH_EVENTS_MAX: usize = 10_000;
+
+/// What actions act upon.
+pub(super) struct Surroundings<'a> {
+    pub(super) sink: &'a dyn RuleSink,
+    pub(super) outlet: &'a dyn Outlet,
+    pub(super) intake: &'a Intake,
+    pub(super) published: &'a Published,
+}
+
+/// What a rule made of a message, or an error action is told.
+pub(super) struct Event<'a> {
+    pub(super) payload: Bytes,
+    pub(super) is_json: bool,
+    pub(super) variables: Variables,
+    /// What templates see.
+    pub(super) message: Message<'a>,
+}
+
+impl<'a> Event<'a> {
+    pub(super) fn new(outgoing: Outgoing, message: Message<'a>) -> Self {
+        let Outgoing { payload, is_json, variables } = outgoing;
+        Self { payload: payload.into(), is_json, variables, message }
+    }
+
+    fn fill(&self, template: &Template) -> Result<String, String> {
+        template.render(&self.message, &self.variables).map_err(|error| error.to_string())
+    }
+}
+
+/// An action, its templates parsed.
+pub(super) enum Compiled {
+    Lambda { function: String },
+    Republish { topic: Template, qos: QoS, headers: CompiledHeaders },
+    CloudwatchLogs { log_group: Template, batch: bool },
+    Sqs { queue_url: String, base64: bool },
+}
+
+pub(super) struct CompiledHeaders {
+    payload_format_indicator: Option<Template>,
+    content_type: Option<Template>,
+    response_topic: Option<Template>,
+    correlation_data: Option<Template>,
+    message_expiry: Option<Template>,
+    user_properties: Vec<(Template, Template)>,
+}
+
+impl Compiled {
+    /// Templates may refer to what `statement` sets.
+    pub(super) fn new(action: &Action, statement: &Statement) -> Result<Self, RuleError> {
+        let template = |action, field, text| template(action, field, text, statement);
+        Ok(match action {
+            Action::Lambda { function } => Self::Lambda { function: function.clone() },
+            Action::Republish(Republish { topic, at_least_once, headers }) => Self::Republish {
+                topic: template("Republish", "Topic", topic)?,
+                qos: if *at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce },
+                headers: CompiledHeaders::new(headers, statement)?,
+            },
+            Action::CloudwatchLogs { log_group, batch } => Self::CloudwatchLogs {
+                log_group: template("CloudwatchLogs", "LogGroupName", log_group)?,
+                batch: *batch,
+            },
+            Action::Sqs { queue_url, base64 } => Self::Sqs { queue_url: queue_url.clone(), base64: *base64 },
+        })
+    }
+
+    /// Does it.
+    pub(super) async fn perform(
+        &self,
+        event: &Event<'_>,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Lambda { function } => {
+                let outcome = invoke(function, event, surroundings).await;
+                outcome.map_err(|problem| failure("LambdaAction", function, problem))
+            }
+            Self::Republish { topic, qos, headers } => {
+                let topic = event.fill(topic).map_err(|problem| failure("RepublishAction", "", problem))?;
+                // A reserved topic is written with a second $, since ${ would start an expression.
+                let topic = topic.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(&topic);
+                let outcome = republish(topic, *qos, headers, event, surroundings).await;
+                outcome.map_err(|problem| failure("RepublishAction", topic, problem))
+            }
+            Self::CloudwatchLogs { log_group, batch } => {
+                let log_group =
+                    event.fill(log_group).map_err(|problem| failure("CloudwatchLogsAction", "", problem))?;
+                let outcome = log(&log_group, *batch, event, surroundings).await;
+                outcome.map_err(|problem| failure("CloudwatchLogsAction", &log_group, problem))
+            }
+            Self::Sqs { queue_url, base64 } => {
+                let body =
+                    if *base64 { STANDARD.encode(&event.payload).into() } else { event.payload.clone() };
+                let outcome = deliver(surroundings, Target::Queue(queue_url), body).await;
+                outcome.map_err(|problem| failure("SqsAction", queue_url, problem))
+            }
+        }
+    }
+}
+
+impl CompiledHeaders {
+    fn new(headers: &Headers, statement: &Statement) -> Result<Self, RuleError> {
+        let template = |field: &str, text: &str| template("Republish", field, text, statement);
+        let optional = |field: &str, text: &Option<String>| {
+            text.as_deref().map(|text| template(field, text)).transpose()
+        };
+        let user_property = |(name, value): &(String, String)| {
+            Ok((
+                template("Headers.UserProperties.Key", name)?,
+                template("Headers.UserProperties.Value", value)?,
+            ))
+        };
+        Ok(Self {
+            payload_format_indicator: optional(
+                "Headers.PayloadFormatIndicator",
+                &headers.payload_format_indicator,
+            )?,
+            content_type: optional("Headers.ContentType", &headers.content_type)?,
+            response_topic: optional("Headers.ResponseTopic", &headers.response_topic)?,
+            correlation_data: optional("Headers.CorrelationData", &headers.correlation_data)?,
+            message_expiry: optional("Headers.MessageExpiry", &headers.message_expiry)?,
+            user_properties: headers.user_properties.iter().map(user_property).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Fills the templates in and sets what comes out.
+    fn set(&self, packet: &mut PublishPacket, event: &Event<'_>) -> Result<(), String> {
+        let properties = &mut packet.properties;
+        if let Some(indicator) = &self.payload_format_indicator {
+            properties.set_payload_format_indicator(match event.fill(indicator)?.as_str() {
+                "UTF8_DATA" => true,
+                "UNSPECIFIED_BYTES" => false,
+                other => return Err(format!("{other:?} is no payload format indicator")),
+            });
+        }
+        if let Some(content_type) = &self.content_type {
+            properties.set_content_type(event.fill(content_type)?);
+        }
+        if let Some(topic) = &self.response_topic {
+            let topic = event.fill(topic)?;
+            check_topic(&topic)?;
+            properties.set_response_topic(topic);
+        }
+        if let Some(data) = &self.correlation_data {
+            let data = STANDARD.decode(event.fill(data)?).map_err(|_| "correlation data is not Base64")?;
+            properties.set_correlation_data(data.into());
+        }
+        if let Some(seconds) = &self.message_expiry {
+            let seconds = event.fill(seconds)?;
+            let parsed =
+                seconds.parse().map_err(|_| format!("{seconds:?} is no message expiry in seconds"))?;
+            properties.set_message_expiry_interval(parsed);
+        }
+        for (name, value) in &self.user_properties {
+            properties.add_user_property(event.fill(name)?, event.fill(value)?);
+        }
+        Ok(())
+    }
+}
+
+fn template(
+    action: &'static str,
+    field: &str,
+    text: &str,
+    statement: &Statement,
+) -> Result<Template, RuleError> {
+    Template::parse(text, statement).map_err(|source| RuleError::Template {
+        action,
+        field: field.to_owned(),
+        source,
+    })
+}
+
+fn failure(failed_action: &'static str, resource: &str, problem: String) -> Failure {
+    Failure { failed_action, failed_resource: resource.to_owned(), error_message: problem }
+}
+
+async fn invoke(function: &str, event: &Event<'_>, surroundings: &Surroundings<'_>) -> Result<(), String> {
+    if !event.is_json {
+        return Err(
+            "the event is not JSON, which a function needs; select encode(*, 'base64') AS data".to_owned()
+        );
+    }
+    deliver(surroundings, Target::Function(function), event.payload.clone()).await
+}
+
+async fn deliver(surroundings: &Surroundings<'_>, target: Target<'_>, event: Bytes) -> Result<(), String> {
+    match tokio::time::timeout(DELIVER_TIMEOUT, surroundings.sink.deliver(target, event)).await {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("not accepted within {} s", DELIVER_TIMEOUT.as_secs())),
+    }
+}
+
+/// To subscribers, and to the rules about that topic.
+async fn republish(
+    topic: &str,
+    qos: QoS,
+    headers: &CompiledHeaders,
+    event: &Event<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Result<(), String> {
+    let payload = &event.payload;
+    let Surroundings { outlet, intake, published, .. } = surroundings;
+    check_topic(topic)?;
+    if payload.len() > IOT_MESSAGE_BYTES_MAX {
+        return Err(format!(
+            "the event has {} bytes; at most {IOT_MESSAGE_BYTES_MAX} can be published",
+            payload.len()
+        ));
+    }
+    if published.depth >= REPUBLISH_DEPTH_MAX {
+        State::count(&intake.state.dropped);
+        return Err(format!(
+            "the message was republished {REPUBLISH_DEPTH_MAX} times already; do rules feed each other?"
+        ));
+    }
+    let mut packet = PublishPacket::new(topic, payload.clone(), qos);
+    headers.set(&mut packet, event)?;
+    let again = Published {
+        topic: topic.into(),
+        payload: payload.clone(),
+        depth: published.depth + 1,
+        ..(*published).clone()
+    };
+    if intake.take(again) == Way::Broker {
+        outlet.publish(packet).await;
+    }
+    Ok(())
+}
+
+/// One log event, or one for each of a batch.
+async fn log(
+    log_group: &str,
+    batch: bool,
+    event: &Event<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Result<(), String> {
+    if !batch {
+        return deliver(surroundings, Target::LogGroup(log_group), event.payload.clone()).await;
+    }
+    /// The timestamp orders events of one batch, which come in order here.
+    #[derive(serde::Deserialize)]
+    struct LogEvent {
+        #[serde(rename = "timestamp")]
+        _timestamp: serde_json::Number,
+        message: String,
+    }
+    let events: Vec<LogEvent> = serde_json::from_slice(&event.payload)
+        .map_err(|error| format!("the event is not an array of timestamp and message: {error}"))?;
+    if events.len() > BATCH_EVENTS_MAX {
+        return Err(format!(
+            "the batch has {} log events; at most {BATCH_EVENTS_MAX} are possible",
+            events.len()
+        ));
+    }
+    for event in events {
+        deliver(surroundings, Target::LogGroup(log_group), event.message.into()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the service takes a publish to `topic` (S11); else why not.
+pub(crate) fn check_topic(topic: &str) -> Result<(), String> {
+    if !mqtt5::is_valid_topic_name(topic) {
+        return Err(format!("topic {topic:?} is empty, or has a + or #"));
+    }
+    let counted = basic_ingest(topic).map_or(topic, |(_, rest)| rest);
+    if counted.len() > IOT_TOPIC_BYTES_MAX {
+        return Err(format!(
+            "the topic has {} bytes; at most {IOT_TOPIC_BYTES_MAX} are possible",
+            counted.len()
+        ));
+    }
+    let slashes = counted.matches('/').count();
+    if slashes > IOT_TOPIC_SLASHES_MAX {
+        return Err(format!(
+            "topic {topic:?} has {slashes} slashes; at most {IOT_TOPIC_SLASHES_MAX} are possible"
+        ));
+    }
+    Ok(())
+}
