@@ -3,10 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+use dunlin_events::limits::MESSAGE_BYTES_MAX;
 use dunlin_management::{ManagementError, ManagementErrorKind};
 
 /// Longest part of the service's own message that an error keeps, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
+
+/// Refuses what the service would refuse, before it is signed and sent (fact C2).
+pub(crate) fn check_size(data: &Bytes) -> Result<(), ManagementError> {
+    if data.len() <= MESSAGE_BYTES_MAX {
+        return Ok(());
+    }
+    let source = format!("{} bytes are more than the {MESSAGE_BYTES_MAX} of a message", data.len());
+    Err(ManagementError::new(ManagementErrorKind::TooLarge).with_source(source))
+}
 
 /// An answer that is not a success; as the source of an error it tells what the service said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +49,12 @@ impl Refusal {
         }
     }
 
+    /// Whether the credentials were good once.
+    #[cfg(feature = "lean")]
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(self.error_type.as_deref(), Some("ExpiredTokenException" | "ExpiredToken"))
+    }
+
     /// The error for an answer that is not "gone". `retry_after` is that header's value; only its form in seconds is honoured.
     pub(crate) fn into_error(self, retry_after: Option<&str>) -> ManagementError {
         let retry_after = retry_after.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
@@ -58,7 +75,8 @@ impl Refusal {
                 | "IncompleteSignatureException"
                 | "MissingAuthenticationTokenException"
                 | "UnrecognizedClientException"
-                | "ExpiredTokenException",
+                | "ExpiredTokenException"
+                | "ExpiredToken",
             ) => ManagementErrorKind::Forbidden,
             Some("BadRequestException") => ManagementErrorKind::InvalidConnection,
             _ => match self.status {

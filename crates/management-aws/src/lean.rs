@@ -11,42 +11,40 @@ use dunlin_management::{
     ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, ManagementErrorKind, PostOutcome,
 };
 use http::header::{AUTHORIZATION, HOST, HeaderName, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{HeaderMap, Method, Request, Uri};
+use http_body_util::Full;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::answer::Refusal;
+use crate::answer::{Refusal, check_size};
+use crate::config::Clock;
+use crate::connect::Connector;
+use crate::credentials::Keyring;
 use crate::endpoint::canonical_path;
+use crate::pool::Pool;
 use crate::sign::Signer;
-use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError, Endpoint};
-
-/// A connection that was idle this long is closed rather than used again: load balancers close idle ones after a minute.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// Most idle connections that are kept: a few passes' worth of posts in flight.
-pub const IDLE_CONNECTIONS_MAX: usize = 256;
-
-/// Most bytes of an answer that are read; the longest, about a connection, has some hundred.
-pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+use crate::{ClientConfig, ConfigError, Endpoint};
 
 const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// Posts with little more than the request itself: one signature with a kept key, one pooled HTTP/1.1 connection per
-/// post in flight, and no retries.
+/// Posts with little more than the request itself: one signature with a kept key, over one of at most
+/// [`connections_max`](ClientConfig::with_connections_max) connections, and no retries.
+///
+/// Copies share everything. A client belongs to the runtime on which it is used.
 #[derive(Clone)]
 pub struct LeanManagementClient {
-    http: Client<HttpConnector, Full<Bytes>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool<Connector>,
     endpoint: Endpoint,
-    signer: Arc<Signer>,
+    keyring: Keyring,
     request_timeout: Duration,
-    clock: fn() -> SystemTime,
+    clock: Clock,
 }
 
 /// A success, or what it was instead.
@@ -78,68 +76,78 @@ struct MessageBody {
 }
 
 impl LeanManagementClient {
-    /// A client; it connects when it is first used.
+    /// A client; it connects when it is first used. Certificate authorities are read now, if the endpoint needs them.
     ///
     /// # Errors
-    /// If the session token cannot be a header's value.
+    /// [`ConfigError::Roots`].
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
-        let ClientConfig { endpoint, region, credentials, request_timeout } = config;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        let signer = Signer::new(&credentials, region).map_err(|_| ConfigError::SessionToken)?;
-        Ok(Self { http, endpoint, signer: signer.into(), request_timeout, clock: SystemTime::now })
+        let pool = Pool::new(Connector::new(&config)?, config.connections_max);
+        let ClientConfig { endpoint, region, credentials, request_timeout, clock, .. } = config;
+        let keyring = Keyring::new(credentials, region);
+        Ok(Self { inner: Arc::new(Inner { pool, endpoint, keyring, request_timeout, clock }) })
     }
 
-    /// A client with region and credentials from the environment of the process; see [`ClientConfig::from_lookup`].
+    /// A client with endpoint, region and credentials from the environment of the process; see
+    /// [`ClientConfig::from_lookup`].
     ///
     /// # Errors
     /// As [`ClientConfig::from_lookup`] and [`new`](Self::new).
-    pub fn from_env(endpoint: &str) -> Result<Self, ConfigError> {
-        Self::new(ClientConfig::from_env(endpoint)?)
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::new(ClientConfig::from_env()?)
     }
+}
 
-    /// The same client on another wall clock, which dates the signatures.
-    #[must_use]
-    pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
-        self.clock = clock;
-        self
-    }
-
+impl Inner {
+    /// One call, within the time limit whatever it waits for: a place, credentials, a connection, the answer.
     async fn call(&self, method: Method, id: &ConnectionId, body: Bytes) -> Result<Answer, ManagementError> {
-        let request = self.request(method, id, body)?;
-        let exchange = async {
-            let response = self.http.request(request).await.map_err(unavailable)?;
-            let (parts, body) = response.into_parts();
-            // Read to its end, so that the connection can be used again.
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(unavailable)?;
-            Ok((parts.status, parts.headers, body.to_bytes()))
-        };
-        let (status, headers, body) =
-            tokio::time::timeout(self.request_timeout, exchange).await.map_err(unavailable)??;
-        if status.is_success() { Ok(Answer::Success(body)) } else { refused(status, &headers, &body) }
+        match tokio::time::timeout(self.request_timeout, self.attempt(method, id, body)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(unavailable(format!("no answer within {} ms", self.request_timeout.as_millis()))),
+        }
     }
 
-    fn request(
+    async fn attempt(
         &self,
         method: Method,
         id: &ConnectionId,
         body: Bytes,
+    ) -> Result<Answer, ManagementError> {
+        let place = self.pool.place().await.map_err(unavailable)?;
+        let signer = self.keyring.signer((self.clock)()).await?;
+        let request = self.request(&signer, method, id, body)?;
+        let (head, body) = place.exchange(request).await.map_err(unavailable)?;
+        drop(place);
+        if head.status.is_success() {
+            return Ok(Answer::Success(body));
+        }
+        let header = |name| text(&head.headers, name);
+        // The body may be no JSON at all (facts C4 and C14); then there is no message.
+        let message = serde_json::from_slice::<MessageBody>(&body).ok().and_then(|body| body.message);
+        let refusal = Refusal::new(head.status.as_u16(), header(X_AMZN_ERRORTYPE), message.as_deref());
+        if refusal.is_gone() {
+            return Ok(Answer::Gone);
+        }
+        if refusal.is_expired() {
+            self.keyring.expired(&signer, (self.clock)());
+        }
+        Err(refusal.into_error(header(RETRY_AFTER)))
+    }
+
+    fn request(
+        &self,
+        signer: &Signer,
+        method: Method,
+        id: &ConnectionId,
+        body: Bytes,
     ) -> Result<Request<Full<Bytes>>, ManagementError> {
-        let uri = self.endpoint.connection_uri(id).map_err(internal)?;
+        let path = self.endpoint.connection_path(id).map_err(internal)?;
         let host = self.endpoint.host();
-        let signed = self
-            .signer
-            .sign(method.as_str(), &canonical_path(uri.path()), host, &body, (self.clock)())
-            .map_err(internal)?;
+        let canonical_path = canonical_path(path.as_str());
+        let signed =
+            signer.sign(method.as_str(), &canonical_path, host, &body, (self.clock)()).map_err(internal)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = Uri::from(path);
         let headers = request.headers_mut();
         headers.insert(HOST, host.clone());
         headers.insert(X_AMZ_DATE, signed.date);
@@ -153,14 +161,17 @@ impl LeanManagementClient {
 
 impl ManagementClient for LeanManagementClient {
     async fn post(&self, id: &ConnectionId, data: Bytes) -> Result<PostOutcome, ManagementError> {
-        Ok(match self.call(Method::POST, id, data).await? {
+        check_size(&data)?;
+        Ok(match self.inner.call(Method::POST, id, data).await? {
             Answer::Success(_) => PostOutcome::Delivered,
             Answer::Gone => PostOutcome::Gone,
         })
     }
 
     async fn get(&self, id: &ConnectionId) -> Result<Option<ConnectionInfo>, ManagementError> {
-        let Answer::Success(body) = self.call(Method::GET, id, Bytes::new()).await? else { return Ok(None) };
+        let Answer::Success(body) = self.inner.call(Method::GET, id, Bytes::new()).await? else {
+            return Ok(None);
+        };
         let body: ConnectionBody = serde_json::from_slice(&body).map_err(internal)?;
         let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).map(SystemTime::from).map_err(internal);
         let (source_ip, user_agent) = match body.identity {
@@ -176,19 +187,15 @@ impl ManagementClient for LeanManagementClient {
     }
 
     async fn delete(&self, id: &ConnectionId) -> Result<DeleteOutcome, ManagementError> {
-        Ok(match self.call(Method::DELETE, id, Bytes::new()).await? {
+        Ok(match self.inner.call(Method::DELETE, id, Bytes::new()).await? {
             Answer::Success(_) => DeleteOutcome::Deleted,
             Answer::Gone => DeleteOutcome::Gone,
         })
     }
 }
 
-fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Answer, ManagementError> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // The body may be no JSON at all (facts C4 and C14); then there is no message.
-    let message = serde_json::from_slice::<MessageBody>(body).ok().and_then(|body| body.message);
-    let refusal = Refusal::new(status.as_u16(), header(X_AMZN_ERRORTYPE), message.as_deref());
-    if refusal.is_gone() { Ok(Answer::Gone) } else { Err(refusal.into_error(header(RETRY_AFTER))) }
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ManagementError {
@@ -201,6 +208,6 @@ fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Manag
 
 impl fmt::Debug for LeanManagementClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeanManagementClient").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("LeanManagementClient").field("endpoint", &self.inner.endpoint).finish_non_exhaustive()
     }
 }

@@ -6,16 +6,21 @@ use std::time::SystemTime;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Config, Region, StalledStreamProtectionConfig};
+use aws_sdk_apigatewaymanagement::config::{
+    BehaviorVersion, Config, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_apigatewaymanagement::primitives::{Blob, DateTime};
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_http_client::Builder;
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_management::{
     ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, ManagementErrorKind, PostOutcome,
 };
 
-use crate::answer::Refusal;
+use crate::answer::{Refusal, check_size};
+use crate::config::Clock;
 use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError};
 
 /// Calls the management API through its SDK, with the SDK's own retries turned off.
@@ -24,16 +29,25 @@ pub struct SdkManagementClient {
     client: Client,
 }
 
+/// The wall clock in the form that the SDK takes.
+struct Time(Clock);
+
 impl SdkManagementClient {
-    /// A client; it connects when it is first used.
-    pub fn new(config: ClientConfig) -> Self {
-        let ClientConfig { endpoint, region, credentials, request_timeout } = config;
+    /// A client; it connects when it is first used. Certificate authorities that were given are read now, if the endpoint
+    /// needs them, and those of the system when it first connects.
+    ///
+    /// # Errors
+    /// [`ConfigError::Roots`].
+    pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        let http_client = http_client(&config)?;
+        let ClientConfig { endpoint, region, credentials, request_timeout, clock, .. } = config;
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
             .credentials_provider(credentials)
             .endpoint_url(endpoint.url())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http_client)
+            .time_source(Time(clock))
             // Retries belong to the caller; hidden ones would falsify its counts and its deadline.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
@@ -44,20 +58,58 @@ impl SdkManagementClient {
             )
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config) }
+        Ok(Self { client: Client::from_conf(config) })
     }
 
-    /// A client with region and credentials from the environment of the process; see [`ClientConfig::from_lookup`].
+    /// A client with endpoint, region and credentials from the environment of the process; see
+    /// [`ClientConfig::from_lookup`].
     ///
     /// # Errors
-    /// As [`ClientConfig::from_lookup`].
-    pub fn from_env(endpoint: &str) -> Result<Self, ConfigError> {
-        Ok(Self::new(ClientConfig::from_env(endpoint)?))
+    /// As [`ClientConfig::from_lookup`] and [`new`](Self::new).
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::new(ClientConfig::from_env()?)
+    }
+}
+
+/// The SDK's own HTTP client, without TLS unless the endpoint needs it.
+fn http_client(config: &ClientConfig) -> Result<SharedHttpClient, ConfigError> {
+    let builder = Builder::new().pool_max_idle_per_host(config.connections_max);
+    #[cfg(feature = "tls")]
+    if config.endpoint.is_tls() {
+        use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+        use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+        let store = match config.roots.pem()? {
+            Some(pem) => TrustStore::empty().with_pem_certificate(pem),
+            None => TrustStore::default(),
+        };
+        let context = TlsContext::builder().with_trust_store(store).build();
+        let context = context.map_err(|error| ConfigError::Roots {
+            from: "the certificate authorities".to_owned(),
+            problem: error.to_string(),
+        })?;
+        return Ok(builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context)
+            .build_https());
+    }
+    Ok(builder.build_http())
+}
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Time")
     }
 }
 
 impl ManagementClient for SdkManagementClient {
     async fn post(&self, id: &ConnectionId, data: Bytes) -> Result<PostOutcome, ManagementError> {
+        check_size(&data)?;
         let request = self.client.post_to_connection().connection_id(id.as_str()).data(Blob::new(data));
         match request.send().await {
             Ok(_) => Ok(PostOutcome::Delivered),

@@ -21,7 +21,7 @@ const DATE_TIME: &[FormatItem<'_>] = format_description!("[year][month][day]T[ho
 const DATE_CHARS: usize = "20260131".len();
 const KEY_BYTES: usize = 32;
 
-/// Signs for one region with one set of credentials.
+/// Signs for one region with one set of credentials; others have a signer of their own, and so a key of their own.
 pub(crate) struct Signer {
     access_key_id: String,
     secret_access_key: String,
@@ -40,13 +40,14 @@ pub(crate) struct Signed {
 
 impl Signer {
     /// # Errors
-    /// If the session token cannot be a header's value.
+    /// If the access key id or the session token cannot be a header's value.
     pub(crate) fn new(credentials: &Credentials, region: String) -> Result<Self, InvalidHeaderValue> {
         let sensitive = |token: &str| {
             let mut value = HeaderValue::from_str(token)?;
             value.set_sensitive(true);
             Ok(value)
         };
+        HeaderValue::from_str(credentials.access_key_id())?;
         Ok(Self {
             access_key_id: credentials.access_key_id().to_owned(),
             secret_access_key: credentials.secret_access_key().to_owned(),
@@ -56,10 +57,15 @@ impl Signer {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
     /// Signs a request. `path` is encoded for the signature; `time` is the wall clock.
     ///
     /// # Errors
-    /// If access key or region cannot be part of a header's value.
+    /// If the region cannot be part of a header's value.
     pub(crate) fn sign(
         &self,
         method: &str,
@@ -194,8 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn each_region_has_a_key_of_its_own() {
+        let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI", None, None, "test");
+        let host = HeaderValue::from_static("localhost:3001");
+        let signature = |region: &str| {
+            let signer = Signer::new(&credentials, region.to_owned()).unwrap();
+            let signed = signer.sign("GET", "/dev", &host, b"", UNIX_EPOCH).unwrap();
+            let text = signed.authorization.to_str().unwrap().to_owned();
+            assert!(text.contains(&format!("/{region}/execute-api/")), "{text}");
+            text.rsplit('=').next().unwrap().to_owned()
+        };
+        assert_eq!(signature("eu-west-1"), signature("eu-west-1"));
+        assert_ne!(signature("eu-west-1"), signature("us-east-1"));
+    }
+
+    #[test]
     fn what_cannot_be_a_header_is_refused() {
-        let credentials = Credentials::new("AKID", "secret", Some("a\nb".to_owned()), None, "test");
-        assert!(Signer::new(&credentials, "eu-west-1".to_owned()).is_err());
+        for (key, token) in [("AKID", Some("a\nb".to_owned())), ("AK\nID", None)] {
+            let credentials = Credentials::new(key, "secret", token, None, "test");
+            assert!(Signer::new(&credentials, "eu-west-1".to_owned()).is_err());
+        }
     }
 }

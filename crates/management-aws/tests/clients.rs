@@ -11,12 +11,13 @@ use dunlin_events::ConnectionId;
 use dunlin_management::{
     ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, ManagementErrorKind, PostOutcome,
 };
-use dunlin_management_aws::{ClientConfig, LeanManagementClient, SdkManagementClient};
+use dunlin_management_aws::{ClientConfig, Credentials, LeanManagementClient, SdkManagementClient};
 use support::{ACCESS_KEY_ID, REGION, SECRET, Say, Server};
 use tokio::net::{TcpListener, TcpSocket};
 
 fn config(endpoint: &str, session_token: Option<&str>) -> ClientConfig {
-    ClientConfig::new(endpoint, REGION, ACCESS_KEY_ID, SECRET, session_token.map(str::to_owned)).unwrap()
+    let token = session_token.map(str::to_owned);
+    ClientConfig::new(endpoint, REGION, Credentials::new(ACCESS_KEY_ID, SECRET, token, None, "test")).unwrap()
 }
 
 fn id() -> ConnectionId {
@@ -52,7 +53,7 @@ async fn check(say: Say, expected: Came) {
     let server =
         Server::start(&[("POST", say.clone()), ("GET", say.clone()), ("DELETE", say.clone())], None).await;
     let lean = LeanManagementClient::new(config(&server.endpoint(), None)).unwrap();
-    let sdk = SdkManagementClient::new(config(&server.endpoint(), None));
+    let sdk = SdkManagementClient::new(config(&server.endpoint(), None)).unwrap();
     for came in call_all(&lean).await {
         assert_eq!(came, expected, "the lean client on {say:?}");
     }
@@ -129,15 +130,15 @@ async fn successes_are_read_and_signatures_hold_with_and_without_a_session() {
         let server = Server::start(&answers, token).await;
         check_success(&LeanManagementClient::new(config(&server.endpoint(), token)).unwrap(), &server).await;
         let server = Server::start(&answers, token).await;
-        check_success(&SdkManagementClient::new(config(&server.endpoint(), token)), &server).await;
+        check_success(&SdkManagementClient::new(config(&server.endpoint(), token)).unwrap(), &server).await;
     }
 }
 
 #[tokio::test]
 async fn the_test_server_refuses_a_wrong_signature() {
     let server = Server::start(&[("POST", say(200, None, ""))], None).await;
-    let config =
-        ClientConfig::new(&server.endpoint(), REGION, ACCESS_KEY_ID, "another secret", None).unwrap();
+    let credentials = Credentials::new(ACCESS_KEY_ID, "another secret", None, None, "test");
+    let config = ClientConfig::new(&server.endpoint(), REGION, credentials).unwrap();
     let client = LeanManagementClient::new(config).unwrap();
     let error = client.post(&id(), "{}".into()).await.unwrap_err();
     assert_eq!(error.kind(), ManagementErrorKind::Internal);
@@ -184,6 +185,6 @@ async fn a_service_that_is_not_there_or_hangs_up_or_never_answers_is_unavailable
         let config =
             config(&format!("http://{address}/dev"), None).with_request_timeout(Duration::from_millis(200));
         check_unavailable(&LeanManagementClient::new(config.clone()).unwrap()).await;
-        check_unavailable(&SdkManagementClient::new(config)).await;
+        check_unavailable(&SdkManagementClient::new(config).unwrap()).await;
     }
 }

@@ -7,6 +7,7 @@ use std::{env, process::ExitCode, sync::Arc, time::SystemTime};
 use anyhow::{Context as _, Result};
 use dunlin_connection_store::Timestamp;
 use dunlin_connection_store_dynamodb::DynamoDbStore;
+use dunlin_fanout::POSTS_IN_FLIGHT_MAX;
 use dunlin_lambda::RunError;
 use dunlin_management_aws::{ClientConfig, LeanManagementClient};
 use dunlin_notify::{App, Backends, Config};
@@ -33,7 +34,8 @@ async fn main() -> ExitCode {
 async fn run(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Result<(), RunError>> {
     let store = |table_name| DynamoDbStore::from_lookup(table_name, fastrand::u64(..), lookup);
     let app = |Backends { table_name, management_endpoint }| -> Result<_> {
-        let management = ClientConfig::from_lookup(&management_endpoint, lookup)
+        let management = ClientConfig::for_endpoint(&management_endpoint, lookup)
+            .map(|config| config.with_connections_max(POSTS_IN_FLIGHT_MAX))
             .and_then(LeanManagementClient::new)
             .context("MANAGEMENT_ENDPOINT and credentials")?;
         Ok(Arc::new(App::new(store(table_name)?, management, now, || fastrand::u64(..))))

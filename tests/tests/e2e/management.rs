@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use dunlin_events::{ConnectionId, limits::MESSAGE_BYTES_MAX};
 use dunlin_management::{DeleteOutcome, ManagementClient, ManagementErrorKind, PostOutcome};
-use dunlin_management_aws::{ClientConfig, LeanManagementClient, SdkManagementClient};
+use dunlin_management_aws::{ClientConfig, Credentials, LeanManagementClient, SdkManagementClient};
 
 use crate::{
     client::{Client, STEP_TIMEOUT},
@@ -16,14 +16,8 @@ fn operator(stack: &Stack) -> ClientConfig {
 }
 
 fn signed(stack: &Stack, secret: &str) -> ClientConfig {
-    ClientConfig::new(
-        stack.api("management"),
-        stack.text("region"),
-        stack.text("access_key_id"),
-        secret,
-        None,
-    )
-    .unwrap()
+    let credentials = Credentials::new(stack.text("access_key_id"), secret, None, None, "ready file");
+    ClientConfig::new(stack.api("management"), stack.text("region"), credentials).unwrap()
 }
 
 async fn connect(stack: &Stack) -> (Client, ConnectionId) {
@@ -78,7 +72,7 @@ async fn the_lean_client_sees_every_outcome() {
 async fn the_sdk_client_sees_the_same() {
     let (_folder, template) = probe();
     let stack = Stack::up(&template, &[]);
-    let client = SdkManagementClient::new;
+    let client = |config| SdkManagementClient::new(config).unwrap();
     suite(&stack, client(operator(&stack)), client(signed(&stack, "not the secret"))).await;
 }
 
