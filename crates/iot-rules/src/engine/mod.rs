@@ -5,6 +5,7 @@ mod actions;
 mod counts;
 mod failures;
 mod intake;
+mod republish;
 mod worker;
 
 use std::{
@@ -22,10 +23,10 @@ use crate::{
 };
 
 use actions::Compiled as CompiledAction;
-pub(crate) use actions::check_topic;
 pub use counts::Counts;
 pub(crate) use counts::State;
 pub(crate) use intake::{Intake, Published, Way};
+pub(crate) use republish::check_topic;
 pub(crate) use worker::Worker;
 
 /// Messages that wait for the rules: ours; a burst of a few thousand devices fits. What comes on top is dropped and counted.
