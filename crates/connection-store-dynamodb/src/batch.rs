@@ -9,7 +9,6 @@ use dunlin_events::limits::{BATCH_GET_ITEMS_MAX, BATCH_WRITE_ITEMS_MAX};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::DynamoDbStore;
-use crate::error::store_error;
 use crate::item::{Item, Key};
 
 /// Times that one batch is sent while the table leaves part of it unprocessed.
@@ -65,7 +64,7 @@ impl DynamoDbStore {
                 .request_items(self.table(), batch)
                 .send()
                 .await
-                .map_err(|error| store_error(operation, error))?;
+                .map_err(|error| self.error(operation, error))?;
             batch =
                 answer.unprocessed_items.and_then(|mut left| left.remove(self.table())).unwrap_or_default();
             if batch.is_empty() {
@@ -116,7 +115,7 @@ impl DynamoDbStore {
                 .request_items(self.table(), request)
                 .send()
                 .await
-                .map_err(|error| store_error(operation, error))?;
+                .map_err(|error| self.error(operation, error))?;
             found.extend(
                 answer.responses.and_then(|mut items| items.remove(self.table())).unwrap_or_default(),
             );

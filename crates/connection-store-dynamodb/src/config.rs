@@ -6,7 +6,9 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Config, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 
 /// Longest wait for a TCP connection to the table's endpoint.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -37,24 +39,35 @@ pub enum ConfigError {
     /// The endpoint is reached over TLS, and this build has none.
     #[error(
         "the table's endpoint {endpoint} needs TLS, which this build leaves out; \
-         set AWS_ENDPOINT_URL_DYNAMODB to an http:// address"
+         set AWS_ENDPOINT_URL_DYNAMODB to an http:// address, or build with the feature \"tls\""
     )]
     NeedsTls {
         /// The endpoint.
         endpoint: String,
     },
     /// The endpoint is not a URL of the known form.
-    #[error("AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL is {endpoint:?}, which is not an http:// address")]
+    #[error(
+        "AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL is {endpoint:?}, which is no http:// or https:// address"
+    )]
     Endpoint {
         /// The endpoint.
         endpoint: String,
     },
+    /// The endpoint is reached over TLS, and there is no authority to trust.
+    #[error("{origin} has no certificate of an authority that could be trusted: {reason}")]
+    Authorities {
+        /// Where they were looked for: a variable with its path, or the system.
+        origin: String,
+        /// What was found instead.
+        reason: String,
+    },
 }
 
 /// A client from `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-/// `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL_DYNAMODB` (or `AWS_ENDPOINT_URL`); an empty variable counts as unset.
+/// `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL_DYNAMODB` (or `AWS_ENDPOINT_URL`), and for an `https://` endpoint
+/// `AWS_CA_BUNDLE` (or `SSL_CERT_FILE`); an empty variable counts as unset.
 pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, ConfigError> {
-    let get = |name| lookup(name).filter(|value| !value.is_empty());
+    let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
     let need = |name| get(name).ok_or(ConfigError::Missing { name });
     let region = get("AWS_REGION")
         .or_else(|| get("AWS_DEFAULT_REGION"))
@@ -68,19 +81,13 @@ pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, 
     );
     let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB")
         .or_else(|| get("AWS_ENDPOINT_URL"))
-        .unwrap_or_else(|| format!("https://dynamodb.{region}.amazonaws.com"));
-    if endpoint.starts_with("https://") {
-        return Err(ConfigError::NeedsTls { endpoint });
-    }
-    if !endpoint.starts_with("http://") {
-        return Err(ConfigError::Endpoint { endpoint });
-    }
+        .unwrap_or_else(|| format!("https://dynamodb.{region}.{}", domain_of(&region)));
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(credentials)
+        .http_client(http_client(&endpoint, get)?)
         .endpoint_url(endpoint)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(REQUEST_ATTEMPTS_MAX)
@@ -97,6 +104,33 @@ pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, 
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
+}
+
+/// The domain of the region's partition.
+fn domain_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
+/// A client for this endpoint. Certificates are read for TLS only: they would be most of a cold start.
+fn http_client(
+    endpoint: &str,
+    get: impl Fn(&str) -> Option<String>,
+) -> Result<SharedHttpClient, ConfigError> {
+    let scheme =
+        |prefix: &str| endpoint.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix));
+    if scheme("http://") {
+        return Ok(aws_smithy_http_client::Builder::new().build_http());
+    }
+    if !scheme("https://") {
+        return Err(ConfigError::Endpoint { endpoint: endpoint.to_owned() });
+    }
+    #[cfg(feature = "tls")]
+    return crate::tls::http_client(get);
+    #[cfg(not(feature = "tls"))]
+    {
+        drop(get);
+        Err(ConfigError::NeedsTls { endpoint: endpoint.to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -128,17 +162,46 @@ mod tests {
         check(&[("AWS_REGION", "")], Err(ConfigError::Missing { name: "AWS_REGION" }));
         check(&[("AWS_ACCESS_KEY_ID", "")], Err(ConfigError::Missing { name: "AWS_ACCESS_KEY_ID" }));
         check(&[("AWS_SECRET_ACCESS_KEY", "")], Err(ConfigError::Missing { name: "AWS_SECRET_ACCESS_KEY" }));
+        for odd in ["localhost:8000", "ftp://localhost", "http:/x", "é", "https:"] {
+            check(
+                &[("AWS_ENDPOINT_URL_DYNAMODB", odd)],
+                Err(ConfigError::Endpoint { endpoint: odd.to_owned() }),
+            );
+        }
+    }
+
+    #[test]
+    fn partitions_have_domains_of_their_own() {
+        assert_eq!(domain_of("eu-west-1"), "amazonaws.com");
+        assert_eq!(domain_of("us-gov-west-1"), "amazonaws.com");
+        assert_eq!(domain_of("cn-north-1"), "amazonaws.com.cn");
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn the_service_is_reached_over_tls() {
+        // With authorities of its own, since a machine need not have any.
+        let nothing = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = |variable| {
+            let lookup = |name: &str| match name {
+                _ if name == variable => Some(nothing.to_owned()),
+                "AWS_ENDPOINT_URL" => None,
+                _ => FULL.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+            };
+            client(lookup).map(drop).unwrap_err().to_string()
+        };
+        for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            let text = error(variable);
+            assert!(text.starts_with(&format!("{variable}={nothing} has no certificate")), "{text}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_the_service_cannot_be_reached() {
         check(
             &[("AWS_ENDPOINT_URL", "")],
             Err(ConfigError::NeedsTls { endpoint: "https://dynamodb.eu-west-1.amazonaws.com".into() }),
-        );
-        check(
-            &[("AWS_ENDPOINT_URL_DYNAMODB", "https://localhost:8000")],
-            Err(ConfigError::NeedsTls { endpoint: "https://localhost:8000".into() }),
-        );
-        check(
-            &[("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")],
-            Err(ConfigError::Endpoint { endpoint: "localhost:8000".into() }),
         );
     }
 }

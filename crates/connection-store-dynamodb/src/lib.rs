@@ -22,9 +22,12 @@ mod batch;
 mod config;
 mod error;
 mod item;
+mod read;
 mod replace;
 mod store;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use batch::{BATCH_ATTEMPTS_MAX, BATCH_RETRY_DELAY_BASE, BATCH_RETRY_DELAY_MAX, BATCHES_IN_FLIGHT_MAX};
 pub use config::{
@@ -33,4 +36,4 @@ pub use config::{
 };
 pub use replace::{LIST_WRITES_MAX, SETTLE_ROUNDS_MAX};
 pub use store::DynamoDbStore;
-pub use table::TABLE_ACTIVE_TIMEOUT;
+pub use table::{TABLE_ACTIVE_TIMEOUT, TableError};

@@ -16,7 +16,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, WriteRequest};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, WriteRequest};
 use dunlin_connection_store::{
     Connection, Replacement, Shard, ShardCount, StoreError, StoreErrorKind, Timestamp, Topic, TopicShard,
 };
@@ -24,10 +26,9 @@ use dunlin_events::ConnectionId;
 
 use crate::DynamoDbStore;
 use crate::batch::{delete, put};
-use crate::error::{malformed, store_error};
-use crate::item::{
-    self, ConnectionItem, Item, Key, LIST_VERSION, PENDING, PK, SHARD_COUNT, TOPICS, WRITER, places,
-};
+use crate::error::malformed;
+use crate::item::{self, Item, Key, LIST_VERSION, PENDING, PK, SHARD_COUNT, SK, TOPICS, WRITER, places};
+use crate::read::{self, ConnectionItem};
 
 /// Times that a list is written while other writers of the same connection come first. A connection has few
 /// messages under way at once, and of any that collide one succeeds.
@@ -51,7 +52,7 @@ enum Outcome {
 struct Plan {
     connection: Connection,
     replacement: Replacement,
-    pending: Vec<TopicShard>,
+    pending: BTreeSet<TopicShard>,
 }
 
 impl DynamoDbStore {
@@ -97,13 +98,12 @@ impl DynamoDbStore {
     ) -> Result<BTreeMap<String, ShardCount>, StoreError> {
         let followed: BTreeSet<&Topic> = current.connection.topics.iter().map(|place| &place.topic).collect();
         let keys = topics.iter().filter(|topic| !followed.contains(topic)).map(Key::head).collect();
-        let heads = self.read_all(OPERATION, keys, Some(&[PK, SHARD_COUNT])).await?;
+        let heads = self.read_all(OPERATION, keys, Some(&[PK, SK, SHARD_COUNT])).await?;
         let mut counts = BTreeMap::new();
-        for mut head in heads {
-            let count = item::read_shard_count(&head).map_err(malformed(OPERATION))?;
-            if let Some(AttributeValue::S(pk)) = head.remove(PK) {
-                counts.insert(pk, count);
-            }
+        for head in heads {
+            let key = Key::of(&head);
+            let (count, _) = read::shards_of(key.clone(), &head).map_err(malformed(OPERATION))?;
+            counts.insert(key.pk, count);
         }
         Ok(counts)
     }
@@ -131,14 +131,14 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        outcome(id, result)
+        self.outcome(id, result)
     }
 
     /// Writes the touched rows as `connection` has them, until its list is known to be the current one.
     async fn settle(
         &self,
         mut connection: Connection,
-        mut touched: Vec<TopicShard>,
+        mut touched: BTreeSet<TopicShard>,
     ) -> Result<(), StoreError> {
         for _ in 0..SETTLE_ROUNDS_MAX {
             self.write_all(OPERATION, row_writes(&connection, &touched)).await?;
@@ -146,8 +146,7 @@ impl DynamoDbStore {
                 Outcome::Written => return Ok(()),
                 Outcome::Overtaken(item) => {
                     connection = item.connection;
-                    let known: BTreeSet<TopicShard> = touched.iter().cloned().collect();
-                    touched.extend(item.pending.into_iter().filter(|place| !known.contains(place)));
+                    touched.extend(item.pending);
                 }
                 Outcome::Removed => {
                     connection.topics.clear();
@@ -173,7 +172,23 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        outcome(&connection.id, result)
+        self.outcome(&connection.id, result)
+    }
+
+    fn outcome<T>(
+        &self,
+        id: &ConnectionId,
+        result: Result<T, SdkError<UpdateItemError>>,
+    ) -> Result<Outcome, StoreError> {
+        let Err(error) = result else { return Ok(Outcome::Written) };
+        match refused_item(&error) {
+            Some(None) => Ok(Outcome::Removed),
+            Some(Some(item)) => {
+                let item = ConnectionItem::read(id, item).map_err(malformed(OPERATION))?;
+                Ok(Outcome::Overtaken(Box::new(item)))
+            }
+            None => Err(self.error(OPERATION, error)),
+        }
     }
 }
 
@@ -184,35 +199,41 @@ impl Plan {
             old.topics.iter().map(|place| (&place.topic, place.shard)).collect();
         let mut replacement = Replacement::default();
         let mut list = Vec::with_capacity(topics.len());
-        let mut touched = Vec::new();
+        let mut pending = current.pending.clone();
         let mut named = BTreeSet::new();
         for topic in topics {
             if !named.insert(topic) {
                 continue;
             }
-            let shard = shards.get(topic).copied().unwrap_or_else(|| {
+            let followed = shards.get(topic).copied();
+            let shard = followed.unwrap_or_else(|| {
                 let count = counts.get(&Key::head(topic).pk).copied().unwrap_or_default();
-                let shard = Shard::of(&old.id, count);
-                replacement.added.push(topic.clone());
-                touched.push(TopicShard { topic: topic.clone(), shard });
-                shard
+                Shard::of(&old.id, count)
             });
+            let place = TopicShard { topic: topic.clone(), shard };
+            if followed.is_none() {
+                replacement.added.push(topic.clone());
+                pending.insert(place.clone());
+            }
             replacement.topics.push(topic.clone());
-            list.push(TopicShard { topic: topic.clone(), shard });
+            list.push(place);
         }
-        for place in old.topics.iter().filter(|place| !named.contains(&place.topic)) {
-            replacement.removed.push(place.topic.clone());
-            touched.push(place.clone());
+        let listed: BTreeSet<&TopicShard> = list.iter().collect();
+        for place in old.topics.iter().filter(|place| !listed.contains(place)) {
+            // Only in a list that somebody wrote by hand is a topic twice, and stays with one of its places.
+            if !named.contains(&place.topic) {
+                replacement.removed.push(place.topic.clone());
+            }
+            pending.insert(place.clone());
         }
-        let known: BTreeSet<TopicShard> = touched.iter().cloned().collect();
-        touched.extend(current.pending.iter().filter(|place| !known.contains(place)).cloned());
-        let connection = Connection { topics: list, list_version: old.list_version + 1, ..old.clone() };
-        Self { connection, replacement, pending: touched }
+        let connection =
+            Connection { topics: list, list_version: old.list_version.wrapping_add(1), ..old.clone() };
+        Self { connection, replacement, pending }
     }
 }
 
 /// The writes that make these rows agree with the connection's list.
-fn row_writes(connection: &Connection, touched: &[TopicShard]) -> Vec<WriteRequest> {
+fn row_writes(connection: &Connection, touched: &BTreeSet<TopicShard>) -> Vec<WriteRequest> {
     let listed: BTreeSet<&TopicShard> = connection.topics.iter().collect();
     let write = |place: &TopicShard| {
         if listed.contains(place) {
@@ -224,29 +245,8 @@ fn row_writes(connection: &Connection, touched: &[TopicShard]) -> Vec<WriteReque
     touched.iter().map(write).collect()
 }
 
-fn outcome<T>(
-    id: &ConnectionId,
-    result: Result<
-        T,
-        aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
-    >,
-) -> Result<Outcome, StoreError> {
-    let Err(error) = result else { return Ok(Outcome::Written) };
-    match refused_item(&error) {
-        Some(None) => Ok(Outcome::Removed),
-        Some(Some(item)) => {
-            let item = ConnectionItem::read(id, item).map_err(malformed(OPERATION))?;
-            Ok(Outcome::Overtaken(Box::new(item)))
-        }
-        None => Err(store_error(OPERATION, error)),
-    }
-}
-
 /// The item that made a condition fail, if that is what happened; there may be none.
-pub(crate) fn refused_item(
-    error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
-) -> Option<Option<&Item>> {
-    use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+pub(crate) fn refused_item(error: &SdkError<UpdateItemError>) -> Option<Option<&Item>> {
     match error.as_service_error()? {
         UpdateItemError::ConditionalCheckFailedException(refused) => {
             Some(refused.item().filter(|item| !item.is_empty()))

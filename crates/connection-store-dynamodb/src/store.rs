@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use bytes::Bytes;
 use dunlin_connection_store::{
     Connection, ConnectionStore, Head, HeadCommit, PageToken, Replacement, SUBSCRIBERS_PAGE_MAX, Shard,
@@ -15,15 +15,20 @@ use dunlin_connection_store::{
     Timestamp, Topic,
 };
 use dunlin_events::ConnectionId;
+use dunlin_events::limits::BATCH_GET_ITEMS_MAX;
 
 use crate::batch::{Projection, delete};
 use crate::config::{self, ConfigError};
-use crate::error::{malformed, store_error};
+use crate::error::malformed;
 use crate::item::{
-    self, CONNECTED_AT, ConnectionItem, EXPIRES_AT, HeadItem, Item, Key, PAYLOAD, PK, SHARD_COUNT, SK,
-    SUBSCRIBER_ESTIMATE, VERSION,
+    self, CONNECTED_AT, EXPIRES_AT, Item, Key, PAYLOAD, PENDING, PK, SHARD_COUNT, SK, SUBSCRIBER_ESTIMATE,
+    TOPICS, VERSION,
 };
+use crate::read::{self, ConnectionItem, HeadItem};
 use crate::replace::refused_item;
+
+/// Longest sort key of a table, in bytes.
+const SORT_KEY_BYTES_MAX: usize = 1_024;
 
 /// The connection store on one DynamoDB table.
 ///
@@ -93,7 +98,7 @@ impl DynamoDbStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| store_error(operation, error))?;
+            .map_err(|error| self.error(operation, error))?;
         answer.item.map(|item| ConnectionItem::read(id, &item).map_err(malformed(operation))).transpose()
     }
 
@@ -103,6 +108,21 @@ impl DynamoDbStore {
             .table_name(&self.table)
             .set_key(Some(Key::head(topic).into_item()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Removes these connections, at most one batch, with all their rows.
+    async fn prune_batch(&self, gone: BTreeMap<&ConnectionId, BTreeSet<Key>>) -> Result<(), StoreError> {
+        let ids: BTreeMap<Key, &ConnectionId> = gone.keys().map(|id| (Key::connection(id), *id)).collect();
+        let connections: BTreeSet<Key> = ids.keys().cloned().collect();
+        let mut rows: BTreeSet<Key> = gone.into_values().flatten().collect();
+        for item in self.read_all("prune", connections.clone(), Some(&[PK, SK, TOPICS, PENDING])).await? {
+            if let Some(id) = ids.get(&Key::of(&item)) {
+                rows.extend(rows_of("prune", id, &item));
+            }
+        }
+        // The connections go last, so that a prune that failed half-way finds their rows again.
+        self.delete_rows("prune", rows).await?;
+        self.delete_rows("prune", connections).await
     }
 
     async fn delete_rows(&self, operation: &'static str, rows: BTreeSet<Key>) -> Result<(), StoreError> {
@@ -117,8 +137,11 @@ impl ConnectionStore for DynamoDbStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item::new_connection(connection)))
-            .condition_expression("attribute_not_exists(#pk)")
+            // The table deletes what has expired days late, so a row that is there may count as absent.
+            .condition_expression("attribute_not_exists(#pk) OR #expires_at <= :connected_at")
             .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#expires_at", EXPIRES_AT)
+            .expression_attribute_values(":connected_at", item::number(connection.connected_at.epoch_s()))
             .send()
             .await;
         match result {
@@ -130,7 +153,7 @@ impl ConnectionStore for DynamoDbStore {
             {
                 Ok(())
             }
-            Err(error) => Err(store_error("add", error)),
+            Err(error) => Err(self.error("add", error)),
         }
     }
 
@@ -160,31 +183,24 @@ impl ConnectionStore for DynamoDbStore {
             .return_values(ReturnValue::AllOld)
             .send()
             .await
-            .map_err(|error| store_error("remove", error))?;
+            .map_err(|error| self.error("remove", error))?;
         let Some(item) = answer.attributes.filter(|item| !item.is_empty()) else { return Ok(false) };
-        let item = ConnectionItem::read(id, &item).map_err(malformed("remove"))?;
-        self.delete_rows("remove", item.places().map(|place| Key::row(place, id)).collect()).await?;
+        self.delete_rows("remove", rows_of("remove", id, &item).collect()).await?;
         Ok(true)
     }
 
     async fn prune(&self, gone: &[Subscription]) -> Result<(), StoreError> {
-        let ids: BTreeMap<String, &ConnectionId> = gone
-            .iter()
-            .map(|subscription| {
-                (Key::connection(&subscription.connection_id).pk, &subscription.connection_id)
-            })
-            .collect();
-        let connections: BTreeSet<Key> = ids.values().map(|id| Key::connection(id)).collect();
-        let mut rows: BTreeSet<Key> = gone.iter().map(Key::subscription).collect();
-        for item in self.read_all("prune", connections.clone(), None).await? {
-            let id = item.get(PK).and_then(|pk| pk.as_s().ok()).and_then(|pk| ids.get(pk));
-            let Some(id) = id else { continue };
-            let item = ConnectionItem::read(id, &item).map_err(malformed("prune"))?;
-            rows.extend(item.places().map(|place| Key::row(place, id)));
+        let mut named: BTreeMap<&ConnectionId, BTreeSet<Key>> = BTreeMap::new();
+        for subscription in gone {
+            named.entry(&subscription.connection_id).or_default().insert(Key::subscription(subscription));
         }
-        // The connection goes last, so that a prune that failed half-way finds its rows again.
-        self.delete_rows("prune", rows).await?;
-        self.delete_rows("prune", connections).await
+        // One batch of connections at a time, so that what is held does not grow with what is gone.
+        while !named.is_empty() {
+            let rest = named.keys().nth(BATCH_GET_ITEMS_MAX).copied();
+            let rest = rest.map(|first| named.split_off(first)).unwrap_or_default();
+            self.prune_batch(std::mem::replace(&mut named, rest)).await?;
+        }
+        Ok(())
     }
 
     async fn commit_head(
@@ -204,26 +220,25 @@ impl ConnectionStore for DynamoDbStore {
             .return_values(ReturnValue::AllOld)
             .send()
             .await;
-        let read = |item: &Item| HeadItem::read(item).map_err(malformed("commit_head"));
-        let head = |item: &HeadItem| Head {
-            version,
-            payload: payload.clone(),
-            shard_count: item.shard_count,
-            subscriber_estimate: item.subscriber_estimate,
-        };
         match result {
-            Ok(answer) => Ok(HeadCommit::Committed(head(&read(&answer.attributes.unwrap_or_default())?))),
+            Ok(answer) => {
+                // What the head was before does not matter any more, only how the topic is enumerated.
+                let old = answer.attributes.unwrap_or_default();
+                let (shard_count, subscriber_estimate) =
+                    read::shards_of(Key::head(topic), &old).map_err(malformed("commit_head"))?;
+                Ok(HeadCommit::Committed(Head { version, payload, shard_count, subscriber_estimate }))
+            }
             Err(error) => {
                 let Some(Some(item)) = refused_item(&error) else {
-                    return Err(store_error("commit_head", error));
+                    return Err(self.error("commit_head", error));
                 };
-                let item = read(item)?;
-                match &item.update {
-                    Some((current, last)) if *current == version && *last == payload => {
-                        Ok(HeadCommit::Repeated(head(&item)))
+                let item = HeadItem::read(Key::head(topic), item).map_err(malformed("commit_head"))?;
+                match item.into_head() {
+                    Some(head) if head.version == version && head.payload == payload => {
+                        Ok(HeadCommit::Repeated(head))
                     }
-                    Some((current, _)) => Ok(HeadCommit::Older { current: *current }),
-                    None => Err(store_error("commit_head", error)),
+                    Some(head) => Ok(HeadCommit::Older { current: head.version }),
+                    None => Err(self.error("commit_head", error)),
                 }
             }
         }
@@ -232,11 +247,10 @@ impl ConnectionStore for DynamoDbStore {
     async fn heads(&self, topics: &[Topic]) -> Result<Vec<Option<Head>>, StoreError> {
         let keys = topics.iter().map(Key::head).collect();
         let mut heads = BTreeMap::new();
-        for mut item in self.read_all("heads", keys, None).await? {
-            let head = HeadItem::read(&item).map_err(malformed("heads"))?.into_head();
-            if let (Some(AttributeValue::S(pk)), Some(head)) = (item.remove(PK), head) {
-                heads.insert(pk, head);
-            }
+        for item in self.read_all("heads", keys, None).await? {
+            let key = Key::of(&item);
+            let head = HeadItem::read(key.clone(), &item).map_err(malformed("heads"))?.into_head();
+            heads.extend(head.map(|head| (key.pk, head)));
         }
         Ok(topics.iter().map(|topic| heads.get(&Key::head(topic).pk).cloned()).collect())
     }
@@ -250,9 +264,14 @@ impl ConnectionStore for DynamoDbStore {
             .expression_attribute_values(":count", item::number(count.get().into()))
             .send()
             .await;
-        match result {
-            Err(error) if refused_item(&error).is_none() => Err(store_error("grow_shards", error)),
-            _ => Ok(()),
+        let Err(error) = result else { return Ok(()) };
+        match refused_item(&error) {
+            // As large already; unless it cannot be compared, since somebody else wrote it.
+            Some(item) => {
+                let item = item.cloned().unwrap_or_default();
+                read::shards_of(Key::head(topic), &item).map(drop).map_err(malformed("grow_shards"))
+            }
+            None => Err(self.error("grow_shards", error)),
         }
     }
 
@@ -267,7 +286,7 @@ impl ConnectionStore for DynamoDbStore {
             .send()
             .await;
         match result {
-            Err(error) if refused_item(&error).is_none() => Err(store_error("record_estimate", error)),
+            Err(error) if refused_item(&error).is_none() => Err(self.error("record_estimate", error)),
             _ => Ok(()),
         }
     }
@@ -281,10 +300,8 @@ impl ConnectionStore for DynamoDbStore {
         now: Timestamp,
     ) -> Result<SubscriberPage, StoreError> {
         let partition = item::partition_of(topic, shard);
-        let start = after.map(|token| {
-            let sk = token.connection_id().as_str().to_owned();
-            Key { pk: partition.clone(), sk }.into_item()
-        });
+        let start =
+            after.map(|token| sort_key(token).map(|sk| Key { pk: partition.clone(), sk }.into_item()));
         let limit = i32::try_from(limit.clamp(1, SUBSCRIBERS_PAGE_MAX)).unwrap_or(i32::MAX);
         let projection = Projection::new(&[SK, CONNECTED_AT, EXPIRES_AT]);
         let answer = self
@@ -293,30 +310,57 @@ impl ConnectionStore for DynamoDbStore {
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("#pk = :pk")
-            // The table deletes what has expired days late, so every read leaves it out by itself.
-            .filter_expression(format!("#{EXPIRES_AT} > :now"))
+            // The table deletes what has expired days late, so every read leaves it out by itself. An expiry that is
+            // none comes along, to be warned about.
+            .filter_expression("#expires_at > :now OR NOT attribute_type(#expires_at, :number)")
             .projection_expression(projection.expression)
             .set_expression_attribute_names(Some(projection.names))
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":pk", item::string(partition))
+            .expression_attribute_values(":pk", item::string(partition.clone()))
             .expression_attribute_values(":now", item::number(now.epoch_s()))
-            .set_exclusive_start_key(start)
+            .expression_attribute_values(":number", item::string("N"))
+            .set_exclusive_start_key(start.transpose()?)
             .limit(limit)
             .send()
             .await
-            .map_err(|error| store_error("subscribers", error))?;
-        // One odd row must not keep an update from everybody else.
-        let read = |item: &Item| {
-            let odd = |error| tracing::warn!(%topic, %shard, %error, "subscription left out");
-            item::read_subscriber(item).map_err(odd).ok()
-        };
-        let subscribers = answer.items.unwrap_or_default().iter().filter_map(read).collect();
-        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
-        let next = next.map(|key| {
-            let id = key.get(SK).and_then(|sk| sk.as_s().ok()).and_then(|sk| sk.parse().ok());
-            id.map(PageToken::after).ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "subscribers"))
-        });
-        Ok(SubscriberPage { subscribers, next: next.transpose()? })
+            .map_err(|error| self.error("subscribers", error))?;
+        let mut page = SubscriberPage::default();
+        // One odd row must not keep an update from everybody else; nor should a thousand of them fill the log.
+        let mut odd = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            match read::subscriber(&partition, &item) {
+                Ok(subscriber) => page.subscribers.push(subscriber),
+                Err(error) => odd.push(error),
+            }
+        }
+        if let Some(first) = odd.first() {
+            tracing::warn!(rows = odd.len(), %first, "subscriptions left out that cannot be read");
+        }
+        page.next = answer
+            .last_evaluated_key
+            .filter(|key| !key.is_empty())
+            .map(|key| PageToken::after(Key::of(&key).sk));
+        Ok(page)
+    }
+}
+
+/// The rows of a connection whose item is this one, as far as it can be read: nothing else names them.
+fn rows_of(operation: &'static str, id: &ConnectionId, item: &Item) -> impl Iterator<Item = Key> + use<> {
+    let (places, odd) = read::places_of(id, item);
+    if let Some(odd) = odd {
+        tracing::warn!(%odd, "{operation}: rows that this item should name stay until they expire");
+    }
+    let id = id.clone();
+    places.into_iter().map(move |place| Key::row(&place, &id))
+}
+
+/// Where the page of this token starts.
+fn sort_key(token: &PageToken) -> Result<String, StoreError> {
+    let position = token.position();
+    if (1..=SORT_KEY_BYTES_MAX).contains(&position.len()) {
+        Ok(position.to_owned())
+    } else {
+        Err(StoreError::new(StoreErrorKind::InvalidArgument, "subscribers"))
     }
 }
 

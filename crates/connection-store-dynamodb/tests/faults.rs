@@ -33,7 +33,7 @@ impl World {
     async fn new() -> Self {
         let (emulator, database) = support::emulator().await;
         let front = Front::start(emulator).await;
-        let store = Arc::new(support::store_at(front.address, 42));
+        let store = Arc::new(support::store_at(&format!("http://{}", front.address), support::TABLE, 42));
         store.ensure_table().await.unwrap();
         let id: ConnectionId = "L0SM9cOFvHcCIhw=".parse().unwrap();
         store.add(&Connection::new(id.clone(), NOW)).await.unwrap();
@@ -112,14 +112,15 @@ async fn throttled_requests_are_sent_again_within_their_bound() {
 
 #[tokio::test]
 async fn a_table_that_is_not_there_is_told_apart_from_one_that_cannot_be_reached() {
-    let missing = support::store_at(support::emulator().await.0, 42);
+    let store_at = |address| support::store_at(&format!("http://{address}"), support::TABLE, 42);
+    let missing = store_at(support::emulator().await.0);
     let id = "a".parse().unwrap();
     assert_eq!(missing.connection(&id, NOW).await.unwrap_err().kind(), StoreErrorKind::Internal);
     // A port that is taken, so that no other program gets it, and on which nobody listens.
     let taken = tokio::net::TcpSocket::new_v4().unwrap();
     taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nobody = taken.local_addr().unwrap();
-    let error = support::store_at(nobody, 42).connection(&id, NOW).await.unwrap_err();
+    let error = store_at(nobody).connection(&id, NOW).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
 }
 

@@ -15,8 +15,10 @@ use crate::{
 
 /// Keeps everything in memory, behind one lock that is never held across an await.
 ///
-/// Every method is one atomic step. What has expired is hidden at once, but stays in memory until
-/// [`sweep`](Self::sweep) is called. Share it as `Arc<MemoryStore>`, which is a store too.
+/// Every method is one atomic step that never waits and never fails for a reason of the store's own: the contract
+/// without its excuses. What has expired is hidden at once, but stays in memory until [`sweep`](Self::sweep) is
+/// called; heads stay for as long as the store, one for each topic that was ever published or grown. Share it as
+/// `Arc<MemoryStore>`, which is a store too.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -68,12 +70,19 @@ impl MemoryStore {
 
 impl ConnectionStore for MemoryStore {
     async fn add(&self, connection: &Connection) -> Result<(), StoreError> {
-        self.lock().connections.entry(connection.id.clone()).or_insert_with(|| Connection {
+        let mut state = self.lock();
+        match state.connections.get(&connection.id) {
+            Some(present) if present.is_live(connection.connected_at) => return Ok(()),
+            Some(_) => _ = state.remove(&connection.id),
+            None => {}
+        }
+        let added = Connection {
             expires_at: connection.expires_at.ceil_to_second(),
             topics: Vec::new(),
             list_version: 0,
             ..connection.clone()
-        });
+        };
+        state.connections.insert(added.id.clone(), added);
         Ok(())
     }
 
@@ -158,11 +167,15 @@ impl ConnectionStore for MemoryStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<SubscriberPage, StoreError> {
+        let after: Option<ConnectionId> =
+            after.map(|token| token.position().parse()).transpose().map_err(|error| {
+                StoreError::new(StoreErrorKind::InvalidArgument, "subscribers").with_source(error)
+            })?;
         let state = self.lock();
         let Some(rows) = state.rows.get(&TopicShard { topic: topic.clone(), shard }) else {
             return Ok(SubscriberPage::default());
         };
-        let from = after.map_or(Bound::Unbounded, |token| Bound::Excluded(token.connection_id()));
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = rows
             .range::<ConnectionId, _>((from, Bound::Unbounded))
             .filter(|(_, row)| now.epoch_s() < row.expires_at.epoch_s())
@@ -173,7 +186,7 @@ impl ConnectionStore for MemoryStore {
             });
         let subscribers: Vec<Subscriber> = rest.by_ref().take(limit.clamp(1, SUBSCRIBERS_PAGE_MAX)).collect();
         let next = match (rest.next(), subscribers.last()) {
-            (Some(_), Some(last)) => Some(PageToken::after(last.connection_id.clone())),
+            (Some(_), Some(last)) => Some(PageToken::after(last.connection_id.as_str())),
             _ => None,
         };
         Ok(SubscriberPage { subscribers, next })

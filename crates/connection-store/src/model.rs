@@ -115,18 +115,19 @@ pub struct Subscriber {
     pub expires_at: Timestamp,
 }
 
-/// Where the next page starts. Valid for the topic and shard whose page returned it.
+/// Where the next page starts. Opaque: valid for the store, the topic and the shard whose page returned it, and for as
+/// long as the topic exists; the row at which a page ended may leave meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageToken(ConnectionId);
+pub struct PageToken(Box<str>);
 
 impl PageToken {
-    /// The page after this connection. For implementors of a store.
-    pub fn after(id: ConnectionId) -> Self {
-        Self(id)
+    /// The page after this position in the order of the rows. For implementors of a store.
+    pub fn after(position: impl Into<Box<str>>) -> Self {
+        Self(position.into())
     }
 
-    /// The connection after which the page starts. For implementors of a store.
-    pub fn connection_id(&self) -> &ConnectionId {
+    /// The position after which the page starts. For implementors of a store.
+    pub fn position(&self) -> &str {
         &self.0
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! A backend calls [`conformance_tests!`](crate::conformance_tests) once in its tests, with an expression
 //! that makes a new, empty store; each case becomes a test of its own. The store must keep its promises
-//! under real concurrency: some cases run writers on several threads.
+//! under real concurrency: some cases run writers on several threads. Others go through every order that the calls of
+//! several callers can have ([`orders`], which serves for finer steps than calls as well).
 
 mod followers;
 mod heads;
+mod interleaved;
 mod lists;
+pub mod orders;
 
 use dunlin_events::ConnectionId;
 pub use followers::*;
 pub use heads::*;
+pub use interleaved::*;
 pub use lists::*;
 
 use crate::{Connection, ConnectionStore, PageToken, Shard, ShardCount, Timestamp, Topic};
@@ -44,6 +48,11 @@ macro_rules! conformance_tests {
             estimates_are_kept_with_the_head
             pruning_takes_the_connection_and_all_it_follows
             no_update_is_missed
+            no_update_is_missed_in_any_order
+            the_newest_update_wins_in_any_order
+            a_removal_wins_in_any_order
+            an_enumeration_goes_on_while_everything_changes
+            an_expired_connection_makes_room
         }
     };
     (@each $make:expr; $($case:ident)*) => {

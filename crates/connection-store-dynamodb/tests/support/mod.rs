@@ -1,12 +1,20 @@
-//! A DynamoDB emulator on a port of its own, and a store on it.
+//! A DynamoDB emulator on a port of its own, and stores on it.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use dunlin_connection_store_dynamodb::DynamoDbStore;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
 pub(crate) const TABLE: &str = "connections";
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// Serves an empty database until the test's runtime ends.
 pub(crate) async fn emulator() -> (SocketAddr, Database) {
@@ -18,14 +26,56 @@ pub(crate) async fn emulator() -> (SocketAddr, Database) {
     (address, database)
 }
 
-/// A store whose requests go to this address.
-pub(crate) fn store_at(address: SocketAddr, seed: u64) -> DynamoDbStore {
-    DynamoDbStore::from_lookup(TABLE, seed, |name| match name {
-        "AWS_REGION" => Some("us-east-1".to_owned()),
-        "AWS_ACCESS_KEY_ID" => Some("AKIDEXAMPLE".to_owned()),
-        "AWS_SECRET_ACCESS_KEY" => Some("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
-        "AWS_ENDPOINT_URL_DYNAMODB" => Some(format!("http://{address}")),
-        _ => None,
-    })
-    .expect("every variable is there")
+/// A store whose requests go to this endpoint, with the bounds that an app has.
+pub(crate) fn store_at(endpoint: &str, table: &str, seed: u64) -> DynamoDbStore {
+    DynamoDbStore::from_lookup(table, seed, variables(endpoint)).expect("every variable is there")
+}
+
+/// The variables of a function whose table is at this endpoint.
+pub(crate) fn variables(endpoint: &str) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let value = match name {
+            "AWS_REGION" => "us-east-1",
+            "AWS_ACCESS_KEY_ID" => "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY" => SECRET,
+            "AWS_ENDPOINT_URL_DYNAMODB" => endpoint,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+}
+
+/// A client that asks once and waits for the answer: what is late, the test decides.
+pub(crate) fn patient_client(address: SocketAddr) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", SECRET, None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(format!("http://{address}"))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
+}
+
+/// A store whose requests are sent once and wait for their answer.
+pub(crate) fn patient_store_at(address: SocketAddr, seed: u64) -> DynamoDbStore {
+    DynamoDbStore::new(patient_client(address), TABLE, seed)
+}
+
+/// A name that no other table has, of this process or another one.
+pub(crate) fn new_table_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{TABLE}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An error with everything that led to it, as a log has it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
