@@ -2,12 +2,16 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
 use serde_json::Value;
 
 /// The folder of the workspace: that of the cargo that runs this program, and not the one where it was built, since
@@ -76,6 +80,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     }
     eprintln!("  done in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Waits for `child`, and kills it and returns nothing if it takes longer than `limit`.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let pid = Pid::from_child(child);
+    let ended = pidfd_open(pid, PidfdFlags::empty()).context("cannot watch a process")?;
+    let mut fds = [PollFd::new(&ended, PollFlags::IN)];
+    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
+    if poll(&mut fds, Some(&limit)).context("cannot wait for a process")? == 0 {
+        child.kill().ok();
+        child.wait()?;
+        return Ok(None);
+    }
+    Ok(Some(child.wait()?))
 }
 
 /// A command as one would type it.

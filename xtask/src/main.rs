@@ -7,8 +7,10 @@ mod build;
 mod command;
 mod moto;
 mod python;
+mod templates;
 mod test;
 mod tidy;
+mod tools;
 mod up;
 
 use std::process::ExitCode;
@@ -25,7 +27,8 @@ const EXIT_USAGE: u8 = 64;
     bin_name = "cargo xtask",
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 a step failed, 64 wrong command line.\n\n\
-                  A fresh machine needs a Rust toolchain, a C compiler and the package registry; nothing else."
+                  A fresh machine needs a Rust toolchain, a C compiler and the package registry; nothing else. What \
+                  some tests need besides, `cargo xtask test --help` lists."
 )]
 struct Args {
     #[command(subcommand)]
@@ -40,6 +43,8 @@ enum Task {
     Build(build::Args),
     /// Runs everything that must pass: tidy, format, lints, every test, every example in the documentation.
     Test(test::Args),
+    /// Says which programs that some tests need are there, and makes the Python environments.
+    Tools(tools::Args),
     /// Checks what the compiler cannot: the arrows between crates, the template against the code, the documents.
     Tidy,
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),
         Task::Test(args) => test::run(&args),
+        Task::Tools(args) => tools::run(&args),
         Task::Tidy => tidy::run(),
         Task::Bench(args) => bench::run(&args),
     };

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::python::{Environment, Packages};
+use crate::python::Environment;
 
 /// How long the server may take until it listens; it imports for a second or two.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -24,9 +24,8 @@ pub(crate) struct Moto {
 
 impl Moto {
     /// Starts the server on a free port.
-    pub(crate) fn start() -> Result<Self> {
-        let environment = Environment::with(Packages::Moto)?;
-        let mut command = environment.module("moto.server");
+    pub(crate) fn start(environment: &Environment) -> Result<Self> {
+        let mut command = environment.program("moto_server");
         command.args(["-H", "127.0.0.1", "-p", "0"]).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().context("cannot start moto's server")?;
         let mut moto = Moto { child, endpoint: String::new() };

@@ -9,17 +9,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
-};
 
-use crate::command::{report_dir, root};
+use crate::command::{report_dir, root, wait};
 
 /// How long `python3 -m venv` may take; it takes a few seconds.
 const CREATE_TIME_MAX: Duration = Duration::from_secs(120);
@@ -31,11 +27,13 @@ const INSTALL_TIME_MAX: Duration = Duration::from_secs(300);
 const ANSWER_SECONDS_MAX: &str = "20";
 const RETRIES_MAX: &str = "2";
 
+/// What pip says when it cannot reach the package index.
+const RETRYING: &[u8] = b"WARNING: Retrying (";
+
 /// What an environment holds.
 #[derive(Clone, Copy)]
 pub(crate) enum Packages {
     /// cfn-lint and SAM's translator.
-    #[expect(dead_code, reason = "the lints of the templates come next")]
     Lint,
     /// moto, with what its server needs for DynamoDB.
     Moto,
@@ -76,24 +74,28 @@ impl Environment {
         Ok(Environment { folder })
     }
 
-    /// `python -m NAME` in this environment, without the user's own packages and settings.
-    pub(crate) fn module(&self, name: &str) -> Command {
-        let mut command = self.python();
-        command.args(["-m", name]);
-        command
-    }
-
-    /// `python` in this environment. There are no other programs: the ones that pip places name a folder that the
-    /// environment no longer has.
+    /// `python` in this environment, without the user's own packages and settings.
     pub(crate) fn python(&self) -> Command {
         let mut command = Command::new(self.folder.join("bin/python"));
         command.arg("-I").stdin(Stdio::null());
         command
     }
+
+    /// A program that a package brought. It is run by `python`, since its first line names a folder that the
+    /// environment no longer has.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = self.python();
+        command.arg(self.folder.join("bin").join(name));
+        command
+    }
 }
 
 /// Which Python this is; asks for the modules that making an environment needs.
-fn interpreter() -> Result<String> {
+///
+/// # Errors
+///
+/// One line: it is not installed, or it lacks them.
+pub(crate) fn interpreter() -> Result<String> {
     let script = "import sys, venv, ensurepip; print(sys.executable, sys.version)";
     let output = match Command::new("python3").args(["-I", "-c", script]).stdin(Stdio::null()).output() {
         Ok(output) => output,
@@ -156,23 +158,13 @@ fn finish(mut command: Command, limit: Duration, log: &Path) -> Result<()> {
     };
     if !status.success() {
         let said = std::fs::read(log).unwrap_or_default();
+        // What pip says last is then that there is no such package.
+        if said.windows(RETRYING.len()).any(|part| part == RETRYING) {
+            bail!("the Python package index does not answer");
+        }
         bail!("{name} failed: {}", last_line(&said));
     }
     Ok(())
-}
-
-/// Waits for `child`, and kills it and returns nothing if it takes longer than `limit`.
-fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let pid = Pid::from_child(child);
-    let ended = pidfd_open(pid, PidfdFlags::empty()).context("cannot watch a process")?;
-    let mut fds = [PollFd::new(&ended, PollFlags::IN)];
-    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
-    if poll(&mut fds, Some(&limit)).context("cannot wait for a process")? == 0 {
-        child.kill().ok();
-        child.wait()?;
-        return Ok(None);
-    }
-    Ok(Some(child.wait()?))
 }
 
 /// What a program said last, which is where both Python and pip put the error.

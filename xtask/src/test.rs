@@ -11,43 +11,71 @@ use crate::{
     build::{self, Profile},
     command::{cargo, line, run as check},
     moto::Moto,
-    tidy,
+    templates, tidy,
+    tools::{Required, Tools, Wanted},
 };
 
 /// What `test` takes.
 #[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Leave out tidy, format and lints: only build and test.
+    /// Leave out tidy, format, lints and the checks of the templates: only build and test.
     #[arg(long)]
     no_lint: bool,
-    /// Run the connection store's suite against moto's DynamoDB as well (python3, and the package index once).
+    /// Run the connection store's suite against moto's DynamoDB as well.
     #[arg(long)]
     moto: bool,
+    /// Fail at once if one of these is missing, instead of leaving out what needs it.
+    #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
+    require: Vec<Required>,
 }
 
+/// Paragraphs are wrapped where they are printed; the lines of the table fit into 100 columns.
+const AFTER_HELP: &str = "\
+Some tests need a program that not every machine has. What is missing is left out, and a line at the end says so:
+
+  python3  cfn-lint and SAM's translator on the templates; a function in Python; with --moto, moto
+  node     a function in JavaScript
+  browser  a web page that follows a device, in a headless Chromium or Chrome
+
+On Debian: apt-get install python3 python3-venv nodejs chromium. DUNLIN_BROWSER names a browser that is not on PATH. \
+The Python packages are pinned in xtask/python/, and kept below the target folder; installing them needs the package \
+index once. `cargo xtask tools` says what there is, and `--require all`, or `--require python3,node`, makes sure of it.
+
+The steps, cheapest first: tidy, format, the templates, clippy, build, every test, every example in the \
+documentation, moto, the documentation itself. The first one that fails ends it; each is printed, to be repeated by \
+hand. The tests that need a tool are a feature of dunlin-tests: `cargo test -p dunlin-tests --features node`.";
+
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let tools = Tools::find(&args.require, Wanted { lint: !args.no_lint, moto: args.moto })?;
     if !args.no_lint {
         tidy::run()?;
         check(cargo().args(["fmt", "--all", "--check"]))?;
+        if let Some(environment) = &tools.lint {
+            templates::check(environment)?;
+        }
+        // The targets that only `--moto` runs are not among all targets.
         check(cargo().args([
             "clippy",
             "--locked",
             "--workspace",
-            "--all-targets",
+            "--test",
+            "moto",
             "--",
             "--deny",
             "warnings",
         ]))?;
+        // Whoever has no browser can still see that its tests compile.
+        check(workspace("clippy", &Tools::everything()).args(["--", "--deny", "warnings"]))?;
     }
-    // The end-to-end tests start the real programs, so these are built first; `--all-targets` here and below, since
-    // it decides with which features a dependency is built, and two sets would build the world twice.
-    check(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    // The end-to-end tests start the real programs, so these are built first.
+    check(&mut workspace("build", &tools))?;
     build::place_functions(Profile::Debug)?;
     let mut tally = Tally::default();
-    tally.run(cargo().args(["test", "--locked", "--workspace", "--all-targets"]))?;
+    tally.run(&mut workspace("test", &tools))?;
     tally.run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
-    if args.moto {
-        let moto = Moto::start().context("--moto")?;
+    if let Some(environment) = &tools.moto {
+        let moto = Moto::start(environment)?;
         // The targets of this name have `test = false` in their manifests, so that nothing else runs them.
         let mut suite = cargo();
         suite.args(["test", "--locked", "--workspace", "--test", "moto"]).env("DUNLIN_MOTO", &moto.endpoint);
@@ -60,7 +88,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         check(&mut doc)?;
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
+    tools.print_left_out();
     Ok(())
+}
+
+/// `cargo TASK` for everything: `--all-targets` and the same features each time, since they decide with which features
+/// a dependency is built, and two sets would build the world twice.
+fn workspace(task: &str, tools: &Tools) -> Command {
+    let mut command = cargo();
+    command.args([task, "--locked", "--workspace", "--all-targets"]);
+    tools.enable(&mut command);
+    command
 }
 
 /// How many tests ran, over all test programs.
