@@ -45,9 +45,12 @@ pub struct ConnectionInfo {
 /// Calls the management API of one stage.
 ///
 /// A client makes one attempt per call and never retries by itself: only its caller knows the deadline and
-/// what the attempt counts towards. Every attempt has a time limit, after which it is `Unavailable`.
+/// what the attempt counts towards. (Opening another connection for a request of which nothing was sent is the same
+/// attempt.) Every attempt over a network has a time limit, after which it is `Unavailable`. A call may be dropped at any
+/// moment; what the service had received by then stands.
 pub trait ManagementClient: Send + Sync + 'static {
-    /// Sends `data` to the connection as one text message (fact C7). At most 131,072 bytes (fact C2).
+    /// Sends `data`, which is UTF-8, to the connection as one text message (fact C7). More than 131,072 bytes (fact C2)
+    /// are `TooLarge` before anything is sent; no bytes are a message too.
     ///
     /// Two posts to one connection may overtake each other (fact C10). A post that failed may have arrived.
     ///

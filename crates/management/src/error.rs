@@ -14,7 +14,7 @@ pub enum ManagementErrorKind {
     TooLarge,
     /// 403: the credentials may not do this, or the address names no stage.
     Forbidden,
-    /// 400: the service does not take this for a connection id.
+    /// 400: the service does not take this for a connection id, or the data for text.
     InvalidConnection,
     /// 5xx, no connection, or no answer in time. Try again.
     Unavailable,

@@ -6,18 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use dunlin_events::ConnectionId;
+use dunlin_events::{ConnectionId, limits::MESSAGE_BYTES_MAX};
 use tokio::time::Instant;
 
 use crate::{
     ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, ManagementErrorKind, PostOutcome,
 };
 
-/// A client for tests and simulations: answers as it is told, and records what was posted.
+/// A client for tests and simulations: answers as it is told, and records what was posted and deleted.
 ///
-/// A post is answered by the connection's script while it lasts, else with 410 if the connection was
-/// [deleted or hung up](Self::hang_up), else by the responder, which delivers everything unless replaced.
-/// Delays run on tokio's clock, so a paused clock makes them free.
+/// Every connection is there until it is [hung up](Self::hang_up) or deleted. A call is answered by the connection's
+/// [script](Self::script) while it lasts, else with 410 if the connection is not there, else, if it is a post, by the
+/// [responder](Self::responding), which delivers everything unless replaced. Delays run on tokio's clock, so a paused
+/// clock makes them free.
 #[derive(Default)]
 pub struct FakeManagement {
     responder: Option<Box<Responder>>,
@@ -30,13 +31,15 @@ type Responder = dyn Fn(&ConnectionId, u32) -> Answer + Send + Sync;
 struct State {
     scripts: BTreeMap<ConnectionId, VecDeque<Answer>>,
     gone: BTreeSet<ConnectionId>,
+    infos: BTreeMap<ConnectionId, ConnectionInfo>,
+    deleted: Vec<ConnectionId>,
     attempts: BTreeMap<ConnectionId, u32>,
     posts: Vec<Post>,
     in_flight: usize,
     in_flight_max: usize,
 }
 
-/// How one post is answered, and when.
+/// How one call is answered, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     outcome: Result<PostOutcome, ManagementErrorKind>,
@@ -58,7 +61,7 @@ pub struct Post {
 }
 
 impl Answer {
-    /// The post is delivered.
+    /// The call does what it is for: a post is delivered.
     pub const fn delivered() -> Self {
         Self { outcome: Ok(PostOutcome::Delivered), retry_after: None, delay: Duration::ZERO }
     }
@@ -68,7 +71,7 @@ impl Answer {
         Self { outcome: Ok(PostOutcome::Gone), ..Self::delivered() }
     }
 
-    /// The post fails.
+    /// The call fails.
     pub const fn failed(kind: ManagementErrorKind) -> Self {
         Self { outcome: Err(kind), ..Self::delivered() }
     }
@@ -99,7 +102,7 @@ impl FakeManagement {
         Self { responder: Some(Box::new(answer)), ..Self::default() }
     }
 
-    /// Appends answers for the next posts to this connection.
+    /// Appends answers for the next calls about this connection, whichever they are.
     pub fn script(&self, id: &ConnectionId, answers: impl IntoIterator<Item = Answer>) {
         self.lock().scripts.entry(id.clone()).or_default().extend(answers);
     }
@@ -107,6 +110,16 @@ impl FakeManagement {
     /// The client hung up: everything sent to the connection from now on answers 410.
     pub fn hang_up(&self, id: &ConnectionId) {
         self.lock().gone.insert(id.clone());
+    }
+
+    /// What [`get`](ManagementClient::get) tells about this connection, in place of the beginning of 1970.
+    pub fn describe(&self, id: &ConnectionId, info: ConnectionInfo) {
+        self.lock().infos.insert(id.clone(), info);
+    }
+
+    /// The connections that were deleted, in order.
+    pub fn deleted(&self) -> Vec<ConnectionId> {
+        self.lock().deleted.clone()
     }
 
     /// Every post that was answered, in the order of the answers.
@@ -131,53 +144,86 @@ impl FakeManagement {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, id: &ConnectionId) -> Answer {
+    /// How this call is answered, if that is decided without its kind.
+    fn scripted(state: &mut State, id: &ConnectionId) -> Option<Answer> {
+        let scripted = state.scripts.get_mut(id).and_then(VecDeque::pop_front);
+        scripted.or_else(|| state.gone.contains(id).then(Answer::gone))
+    }
+
+    fn answer_post(&self, id: &ConnectionId) -> Answer {
         let mut state = self.lock();
         state.in_flight += 1;
         state.in_flight_max = state.in_flight_max.max(state.in_flight);
         let attempts = state.attempts.entry(id.clone()).or_default();
         let before = *attempts;
         *attempts += 1;
-        if let Some(answer) = state.scripts.get_mut(id).and_then(VecDeque::pop_front) {
+        if let Some(answer) = Self::scripted(&mut state, id) {
             return answer;
-        }
-        if state.gone.contains(id) {
-            return Answer::gone();
         }
         drop(state);
         self.responder.as_ref().map_or(const { Answer::delivered() }, |answer| answer(id, before))
+    }
+
+    /// The answer to a call that is no post.
+    async fn answer_other(&self, id: &ConnectionId) -> Result<PostOutcome, ManagementError> {
+        let answer = Self::scripted(&mut self.lock(), id).unwrap_or(Answer::delivered());
+        answer.wait().await;
+        answer.result()
+    }
+}
+
+impl Answer {
+    async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+
+    fn result(self) -> Result<PostOutcome, ManagementError> {
+        self.outcome.map_err(|kind| ManagementError::new(kind).with_retry_after(self.retry_after))
     }
 }
 
 impl ManagementClient for FakeManagement {
     async fn post(&self, id: &ConnectionId, data: Bytes) -> Result<PostOutcome, ManagementError> {
+        if data.len() > MESSAGE_BYTES_MAX {
+            return Err(ManagementError::new(ManagementErrorKind::TooLarge));
+        }
         let began_at = Instant::now();
-        let answer = self.answer(id);
+        let answer = self.answer_post(id);
         // A call that is dropped while it waits is no longer in flight either.
         let in_flight = InFlight(self);
-        if !answer.delay.is_zero() {
-            tokio::time::sleep(answer.delay).await;
-        }
+        answer.wait().await;
         drop(in_flight);
         self.lock().posts.push(Post { connection_id: id.clone(), data, outcome: answer.outcome, began_at });
-        answer.outcome.map_err(|kind| ManagementError::new(kind).with_retry_after(answer.retry_after))
+        answer.result()
     }
 
     async fn get(&self, id: &ConnectionId) -> Result<Option<ConnectionInfo>, ManagementError> {
-        let gone = self.lock().gone.contains(id);
-        Ok((!gone).then_some(ConnectionInfo {
-            connected_at: SystemTime::UNIX_EPOCH,
-            last_active_at: SystemTime::UNIX_EPOCH,
-            source_ip: None,
-            user_agent: None,
-        }))
+        Ok(match self.answer_other(id).await? {
+            PostOutcome::Gone => None,
+            PostOutcome::Delivered => Some(self.lock().infos.get(id).cloned().unwrap_or(NOTHING_KNOWN)),
+        })
     }
 
     async fn delete(&self, id: &ConnectionId) -> Result<DeleteOutcome, ManagementError> {
-        let first = self.lock().gone.insert(id.clone());
-        Ok(if first { DeleteOutcome::Deleted } else { DeleteOutcome::Gone })
+        if self.answer_other(id).await? == PostOutcome::Gone {
+            return Ok(DeleteOutcome::Gone);
+        }
+        let mut state = self.lock();
+        state.gone.insert(id.clone());
+        state.deleted.push(id.clone());
+        Ok(DeleteOutcome::Deleted)
     }
 }
+
+/// What is told of a connection that was not described.
+const NOTHING_KNOWN: ConnectionInfo = ConnectionInfo {
+    connected_at: SystemTime::UNIX_EPOCH,
+    last_active_at: SystemTime::UNIX_EPOCH,
+    source_ip: None,
+    user_agent: None,
+};
 
 struct InFlight<'a>(&'a FakeManagement);
 
@@ -233,7 +279,32 @@ mod tests {
         assert_eq!(fake.delete(&id("a")).await.unwrap(), DeleteOutcome::Gone);
         assert_eq!(fake.post(&id("a"), Bytes::new()).await.unwrap(), PostOutcome::Gone);
         assert_eq!(fake.get(&id("a")).await.unwrap(), None);
+        assert_eq!(fake.deleted(), [id("a")]);
         assert_eq!(fake.post(&id("b"), Bytes::new()).await.unwrap(), PostOutcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn every_call_follows_the_script() {
+        let fake = FakeManagement::new();
+        let failures = [ManagementErrorKind::Throttled, ManagementErrorKind::Forbidden];
+        fake.script(&id("a"), failures.map(Answer::failed).into_iter().chain([Answer::gone()]));
+        assert_eq!(fake.get(&id("a")).await.unwrap_err().kind(), ManagementErrorKind::Throttled);
+        assert_eq!(fake.delete(&id("a")).await.unwrap_err().kind(), ManagementErrorKind::Forbidden);
+        assert_eq!(fake.delete(&id("a")).await.unwrap(), DeleteOutcome::Gone);
+        assert_eq!(fake.deleted(), []);
+        let info = ConnectionInfo { user_agent: Some("curl/8".to_owned()), ..NOTHING_KNOWN };
+        fake.describe(&id("a"), info.clone());
+        assert_eq!(fake.get(&id("a")).await.unwrap(), Some(info));
+    }
+
+    #[tokio::test]
+    async fn more_than_a_message_is_not_sent() {
+        let fake = FakeManagement::new();
+        let post = async |bytes| fake.post(&id("a"), vec![b'x'; bytes].into()).await;
+        assert_eq!(post(MESSAGE_BYTES_MAX).await.unwrap(), PostOutcome::Delivered);
+        let error = post(MESSAGE_BYTES_MAX + 1).await.unwrap_err();
+        assert_eq!(error.kind(), ManagementErrorKind::TooLarge);
+        assert_eq!(fake.posts().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
