@@ -26,6 +26,11 @@ impl<'a> EventHead<'a> {
     pub fn body(&self) -> Result<Option<Text<'a>>, serde_json::Error> {
         self.body.map(|body| Text::from_json(body.get())).transpose()
     }
+
+    /// Bytes of the body as JSON, which are never fewer than those of the text; 0 without one.
+    pub fn body_json_bytes(&self) -> usize {
+        self.body.map_or(0, |body| body.get().len())
+    }
 }
 
 /// The part of [`RequestContext`](crate::RequestContext) that an [`EventHead`] has; see there.

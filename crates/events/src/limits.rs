@@ -142,3 +142,6 @@ pub const FUNCTION_OPEN_FILES_MAX: u64 = 1_024;
 
 /// The attribute `ErrorMessage` of a dead-lettered event, in bytes.
 pub const DEAD_LETTER_ERROR_BYTES_MAX: usize = 1_024;
+
+/// A message is billed by each started so many bytes (section 7.3).
+pub const METERED_MESSAGE_BYTES: usize = 32 * 1024;

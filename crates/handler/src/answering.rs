@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,8 +13,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
     Answer, HandlerError, RawEvent, Reply, ReplyChannel,
-    handler::HandlerFuture,
-    invocation::{self, Guarded},
+    invocation::{self, Running},
 };
 
 /// What a [`Router`](crate::Router) answers, in time. A type of its own, since a second box would cost each message.
@@ -22,20 +21,21 @@ use crate::{
 pub struct Answering(Step);
 
 enum Step {
-    Refused(Ready<Answer>),
-    Handling { running: Guarded, raw: RawEvent, one_way: Option<OneWayClient> },
+    Refused(Answer),
+    Handling { running: Running<Reply>, raw: RawEvent, client: Client },
     Posting(BoxFuture<'static, Answer>),
+    Answered,
 }
 
 impl Answering {
     /// An answer that stands already.
     pub(crate) fn refused(answer: Answer) -> Self {
-        Answering(Step::Refused(ready(answer)))
+        Answering(Step::Refused(answer))
     }
 
     /// The answer of a handler to this event.
-    pub(crate) fn handling(running: HandlerFuture, raw: RawEvent, one_way: Option<OneWayClient>) -> Self {
-        Answering(Step::Handling { running: invocation::guard(running), raw, one_way })
+    pub(crate) fn handling(running: Running<Reply>, raw: RawEvent, client: Client) -> Self {
+        Answering(Step::Handling { running, raw, client })
     }
 }
 
@@ -44,23 +44,28 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match &mut self.0 {
-                Step::Handling { running, raw, one_way } => {
-                    let result = invocation::outcome(ready!(running.poll_unpin(context)));
-                    let mut reply = result.unwrap_or_else(|error| failed(&error, raw));
-                    let Some(client) = one_way.take() else {
-                        return Poll::Ready(Ok(reply.into_proxy_result()));
-                    };
-                    self.0 = Step::Posting(Box::pin(async move {
-                        if let Some(message) = reply.take_body() {
-                            client.post(message).await;
-                        }
-                        reply.into_proxy_result()
-                    }));
+            let answer = match &mut self.0 {
+                Step::Handling { running, raw, client } => {
+                    let result = ready!(running.poll_unpin(context)).and_then(Reply::checked);
+                    let reply = result.unwrap_or_else(|error| failed(&error, raw));
+                    if client.takes_posted(&reply) {
+                        let Step::Handling { client, .. } = std::mem::replace(&mut self.0, Step::Answered)
+                        else {
+                            continue;
+                        };
+                        self.0 = Step::Posting(Box::pin(client.post(reply)));
+                        continue;
+                    }
+                    reply.into_proxy_result()
                 }
-                Step::Posting(answer) => return answer.poll_unpin(context).map(Ok),
-                Step::Refused(answer) => return answer.poll_unpin(context).map(Ok),
-            }
+                Step::Posting(answer) => ready!(answer.poll_unpin(context)),
+                Step::Refused(_) | Step::Answered => match std::mem::replace(&mut self.0, Step::Answered) {
+                    Step::Refused(answer) => answer,
+                    _ => return Poll::Pending,
+                },
+            };
+            self.0 = Step::Answered;
+            return Poll::Ready(Ok(answer));
         }
     }
 }
@@ -74,20 +79,45 @@ fn failed(error: &HandlerError, raw: &RawEvent) -> Reply {
     Reply::json_text(error.to_frame(request_id)).status(error.status_code())
 }
 
-/// The client of a one-way route: its answers go over the channel.
-pub(crate) struct OneWayClient {
+/// Who the answer is for, and which ways lead there.
+pub(crate) struct Client {
     pub(crate) connection: ConnectionId,
+    /// Whether the route has no route response.
+    pub(crate) one_way: bool,
+    /// Before `$connect` has succeeded, and after the end, nobody can be posted to (facts C8, X1).
+    pub(crate) is_connected: bool,
     pub(crate) channel: Option<Arc<dyn ReplyChannel>>,
 }
 
-impl OneWayClient {
-    async fn post(&self, message: String) {
+impl Client {
+    /// Whether this reply goes over the channel rather than over the route response.
+    fn takes_posted(&self, reply: &Reply) -> bool {
+        if reply.body().is_none() || !(self.one_way || reply.is_posted()) {
+            return false;
+        }
+        if !self.is_connected && reply.is_posted() {
+            tracing::warn!("reply not posted: the connection is not made yet, or has ended");
+        }
+        self.is_connected
+    }
+
+    async fn post(self, mut reply: Reply) -> Answer {
+        if let Some(message) = reply.take_body() {
+            self.post_message(message).await;
+        }
+        reply.into_proxy_result()
+    }
+
+    async fn post_message(&self, message: String) {
         let Some(channel) = &self.channel else {
-            tracing::warn!("reply dropped: the route is one-way and the router has no reply channel");
+            tracing::warn!("reply dropped: it is to be posted and the router has no reply channel");
             return;
         };
-        if let Err(error) = channel.post(&self.connection, message.into()).await {
-            tracing::warn!(error, "reply not delivered");
+        let post = async { channel.post(&self.connection, message.into()).await };
+        match AssertUnwindSafe(post).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error, "reply not delivered"),
+            Err(panic) => invocation::panicked(&*panic).log(),
         }
     }
 }

@@ -45,6 +45,16 @@ impl HandlerError {
         HandlerError::new("unknown_action", message)
     }
 
+    /// `unauthorized`, status 401: who the caller is could not be told.
+    pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
+        HandlerError::new("unauthorized", message).status(401)
+    }
+
+    /// `forbidden`, status 403: the caller is known, and may not.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        HandlerError::new("forbidden", message).status(403)
+    }
+
     /// `internal`, status 500: the fault is ours. The client sees a fixed text, the log the source.
     pub fn internal(source: impl Into<BoxError>) -> Self {
         HandlerError {
@@ -58,6 +68,23 @@ impl HandlerError {
     /// `invalid_event`: what arrived is not an event that this function can take.
     pub(crate) fn invalid_event(message: impl Into<Cow<'static, str>>) -> Self {
         HandlerError::new("invalid_event", message)
+    }
+
+    /// `timeout`, status 504: the invocation's time is over.
+    pub(crate) fn timeout() -> Self {
+        HandlerError::new("timeout", "the answer took too long; what was asked may have been done")
+            .status(504)
+    }
+
+    /// `overloaded`, status 429: as many handlers run as may.
+    pub(crate) fn overloaded() -> Self {
+        HandlerError::new("overloaded", "too much at once; try again in a moment").status(429)
+    }
+
+    /// `body_too_large`, status 413.
+    pub(crate) fn body_too_large(bytes: usize, max: usize) -> Self {
+        HandlerError::new("body_too_large", format!("{bytes} bytes are too many; at most {max} are taken"))
+            .status(413)
     }
 
     /// Sets the status: 4xx for a fault of the client, 5xx for ours. Anything else counts as 500, since on `$connect` a
@@ -145,8 +172,16 @@ impl FunctionError {
     /// The error type as the caller sees it, whatever the Rust type behind it is called.
     pub const ERROR_TYPE: &'static str = "Handler.Failed";
 
+    /// The whole message of an authorizer that says 401.
+    pub(crate) const UNAUTHORIZED: &'static str = "Unauthorized";
+
     pub(crate) fn new(error: &HandlerError) -> Self {
         FunctionError { message: error.to_string() }
+    }
+
+    /// What an authorizer fails with for its client to get 401: this word, and nothing else (fact H13).
+    pub(crate) fn unauthorized() -> Self {
+        FunctionError { message: Self::UNAUTHORIZED.to_owned() }
     }
 }
 

@@ -1,18 +1,17 @@
 //! Functions behind anything but a WebSocket API.
 
 use std::{
-    future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::BoxFuture;
 use tower::Service;
-use tracing::Span;
 
 use crate::{
-    Answer, FunctionError, Handler, HandlerError, RawEvent, Reply, Request,
-    invocation::{self, Start},
+    Answer, FunctionError, Handler, HandlerError, Limits, RawEvent, Reply, Request,
+    invocation::{self, Running, Start},
+    limits::Gate,
 };
 
 /// The one handler of a function that receives plain events, such as the result of a topic rule (fact S6).
@@ -43,29 +42,38 @@ use crate::{
 /// let answer = send_event(&mut function, r#"{"device":"pump-7","value":"warm"}"#).await.unwrap();
 /// assert_eq!(
 ///     answer["error"]["message"],
-///     "the event does not fit at `value`: invalid type: string, expected f64",
+///     "the event does not fit at `value`: a number is expected, not a string",
 /// );
 /// # }
 /// ```
 pub struct EventHandler<S = ()> {
-    start: Start<S>,
+    start: Start<S, Reply>,
+    gate: Gate,
 }
 
 impl<S: Send + Sync + 'static> EventHandler<S> {
     /// A function with this handler.
     pub fn new<Args>(handler: impl Handler<Args, S>) -> Self {
-        EventHandler { start: invocation::erase(handler) }
+        let start: Start<S, Reply> = Arc::new(move |request, state| handler.start(request, state));
+        EventHandler { start, gate: Gate::default() }
+    }
+
+    /// Sets the bounds of its handler.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.gate = Gate::new(limits);
+        self
     }
 
     /// Gives the handler its state.
     pub fn with_state(self, state: S) -> EventHandler<()> {
-        EventHandler { start: invocation::bind(self.start, Arc::new(state)) }
+        EventHandler { start: invocation::bind(self.start, Arc::new(state)), gate: self.gate }
     }
 }
 
 impl<S> Clone for EventHandler<S> {
     fn clone(&self) -> Self {
-        EventHandler { start: Arc::clone(&self.start) }
+        EventHandler { start: Arc::clone(&self.start), gate: self.gate.clone() }
     }
 }
 
@@ -79,15 +87,14 @@ impl Service<RawEvent> for EventHandler<()> {
     }
 
     fn call(&mut self, raw: RawEvent) -> Self::Future {
-        if let Some(id) = raw.invocation_id_ref() {
-            Span::current().record("request_id", id);
-        }
-        match invocation::start(&self.start, &Request::plain(&raw), &()) {
-            Ok(running) => {
-                Box::pin(async move { finish(invocation::outcome(invocation::guard(running).await), &raw) })
-            }
-            Err(error) => ready(finish(Err(error), &raw)).boxed(),
-        }
+        let request = Request::plain(&raw);
+        request.record_span("");
+        let bytes = raw.payload().len();
+        let running = match self.gate.check_body(bytes, || Ok(bytes)) {
+            Ok(()) => Running::start(&self.start, &request, &self.gate),
+            Err(error) => Running::ended(Err(error)),
+        };
+        Box::pin(async move { finish(running.await.and_then(Reply::fits_invocation), &raw) })
     }
 }
 

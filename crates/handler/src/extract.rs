@@ -1,13 +1,51 @@
 //! What a handler can take as an argument.
 
-use std::{fmt, time::Instant};
+mod authorizer;
+mod connection;
+mod handshake;
+mod message;
 
-use dunlin_events::{ConnectionId, TextMap};
-use serde::de::DeserializeOwned;
+use std::time::Instant;
 
-use crate::{HandlerError, Request, field};
+use crate::{HandlerError, Request};
+
+pub use authorizer::Authorizer;
+pub use connection::{Closed, Connection, RequestContext, RequestId};
+pub use handshake::{Headers, Query, QueryMap, StageVariables, Subprotocols};
+pub use message::{Body, Json, Payload, Text};
 
 /// An argument of a handler. Implement it for what an app reads from its events again and again.
+///
+/// ```
+/// use dunlin_handler::{FromRequest, HandlerError, QueryMap, Request, Router, testing::{TestEvent, send}};
+///
+/// /// The room that a client wants to enter.
+/// struct Room(String);
+///
+/// impl<S> FromRequest<S> for Room {
+///     fn from_request(request: &Request<'_>, state: &S) -> Result<Self, HandlerError> {
+///         let query = QueryMap::from_request(request, state)?;
+///         let room = query.get("room").ok_or_else(|| HandlerError::new("no_room", "add ?room=.. to the address"))?;
+///         Ok(Room(room.to_owned()))
+///     }
+/// }
+///
+/// async fn connect(room: Room) { assert_eq!(room.0, "blue") }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut router = Router::new().connect(connect);
+/// assert_eq!(send(&mut router, TestEvent::connect().query("room", "blue")).await.status(), 200);
+/// assert_eq!(send(&mut router, TestEvent::connect()).await.error_code(), Some("no_room"));
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an argument that a handler with the state `{S}` can take",
+    label = "not readable from a request",
+    note = "take the message as `Json<T>` (with `T: serde::de::DeserializeOwned`), `Text` or `Body`, a plain event as `Payload<T>`",
+    note = "take the router's state as `State<T>`, of exactly the type that `with_state` is given",
+    note = "others are `Connection`, `ConnectionId`, `RequestContext`, `Authorizer<T>`, `Headers`, `Query<T>`, `QueryMap`, `Subprotocols`, `StageVariables`, `Closed`, `RequestId`, `Deadline`"
+)]
 pub trait FromRequest<S>: Sized {
     /// Reads the argument.
     ///
@@ -16,39 +54,10 @@ pub trait FromRequest<S>: Sized {
     fn from_request(request: &Request<'_>, state: &S) -> Result<Self, HandlerError>;
 }
 
-/// The message of the client, or an answer to it, as JSON.
-///
-/// # Errors
-/// As an argument: `invalid_body`, naming the field that does not fit.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Json<T>(pub T);
-
-impl<S, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        field::parse("the message", &request.body()?).map(Json).map_err(HandlerError::invalid_body)
-    }
-}
-
-/// The message of the client as it came (fact E3).
-#[derive(Clone, Debug)]
-pub struct Text(pub String);
-
-impl<S> FromRequest<S> for Text {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        Ok(Text(request.body()?.into_owned()))
-    }
-}
-
-/// The whole event, of whatever service sent it: what an [`EventHandler`](crate::EventHandler) takes.
-///
-/// # Errors
-/// `invalid_event`, naming the field that does not fit.
-#[derive(Clone, Copy, Debug)]
-pub struct Payload<T>(pub T);
-
-impl<S, T: DeserializeOwned> FromRequest<S> for Payload<T> {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        field::parse("the event", request.payload()).map(Payload).map_err(HandlerError::invalid_event)
+/// The argument, or why it cannot be read: for a handler that answers that by itself.
+impl<S, T: FromRequest<S>> FromRequest<S> for Result<T, HandlerError> {
+    fn from_request(request: &Request<'_>, state: &S) -> Result<Self, HandlerError> {
+        Ok(T::from_request(request, state))
     }
 }
 
@@ -62,135 +71,8 @@ impl<S: Clone> FromRequest<S> for State<S> {
     }
 }
 
-/// The connection that an event is about.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Connection {
-    /// Its id.
-    pub id: ConnectionId,
-    /// When it was made, in milliseconds since 1970; the same in all of its events.
-    pub connected_at_ms: Option<u64>,
-    /// The client's address.
-    pub source_ip: Option<String>,
-    /// The stage's own name, under a custom domain too (fact H5).
-    pub stage: Option<String>,
-    /// The host that the client used.
-    pub domain_name: Option<String>,
-}
-
-impl<S> FromRequest<S> for Connection {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let context = &request.head()?.request_context;
-        Ok(Connection {
-            id: ConnectionId::from_request(request, &())?,
-            connected_at_ms: context.connected_at,
-            source_ip: context.identity.as_ref().and_then(|identity| owned(identity.source_ip.as_deref())),
-            stage: owned(context.stage.as_deref()),
-            domain_name: owned(context.domain_name.as_deref()),
-        })
-    }
-}
-
-impl<S> FromRequest<S> for ConnectionId {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let id = request.head()?.request_context.connection_id.as_deref().unwrap_or_default();
-        id.parse().map_err(|invalid| HandlerError::invalid_event(format!("{invalid}")))
-    }
-}
-
-/// Headers of the handshake: on `$connect` only, empty elsewhere (fact H19).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Headers(TextMap<'static>);
-
-impl Headers {
-    /// The value of a header, its name compared without case.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get_ignore_case(name).map(|value| &**value)
-    }
-
-    /// Names, in the client's case, and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name, &**value))
-    }
-}
-
-impl<S> FromRequest<S> for Headers {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        Ok(Headers(owned_map(request.event()?.headers.as_ref())))
-    }
-}
-
-/// The query of the handshake: on `$connect` only, empty elsewhere (fact H19).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Query(TextMap<'static>);
-
-impl Query {
-    /// The value of a parameter.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| &**value)
-    }
-
-    /// Names and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name, &**value))
-    }
-}
-
-impl<S> FromRequest<S> for Query {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        Ok(Query(owned_map(request.event()?.query_string_parameters.as_ref())))
-    }
-}
-
-/// What the authorizer returned (fact A5). Without an authorizer it reads as `null`: take an `Option` where a route works either way.
-///
-/// # Errors
-/// `internal`: the template and the handler disagree on what the authorizer returns.
-#[derive(Clone, Copy, Debug)]
-pub struct Authorizer<T>(pub T);
-
-impl<S, T: DeserializeOwned> FromRequest<S> for Authorizer<T> {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let returned = request.event()?.request_context.authorizer.map_or("null", |raw| raw.get());
-        field::parse("the authorizer's context", returned).map(Authorizer).map_err(HandlerError::internal)
-    }
-}
-
-/// How the connection ended, on `$disconnect` (fact X3).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Closed {
-    /// The close code.
-    pub code: Option<u16>,
-    /// The close reason, often empty.
-    pub reason: String,
-}
-
-impl<S> FromRequest<S> for Closed {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let context = &request.event()?.request_context;
-        Ok(Closed {
-            code: context.disconnect_status_code,
-            reason: owned(context.disconnect_reason.as_deref()).unwrap_or_default(),
-        })
-    }
-}
-
-/// The id that errors and logs name; empty if the event has none.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RequestId(pub String);
-
-impl<S> FromRequest<S> for RequestId {
-    fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        Ok(RequestId(owned(request.request_id()).unwrap_or_default()))
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// When the invocation is cut off; `None` if nobody said, as in most tests.
+/// When the invocation is cut off; `None` if nobody said, as in most tests. What runs until then loses its answer:
+/// [`Limits`](crate::Limits) end a handler a margin before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadline(pub Option<Instant>);
 
@@ -202,9 +84,4 @@ impl<S> FromRequest<S> for Deadline {
 
 fn owned(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
-}
-
-fn owned_map(map: Option<&TextMap<'_>>) -> TextMap<'static> {
-    let entries = map.into_iter().flat_map(|map| map.iter());
-    entries.map(|(name, value)| (name.to_owned(), value.clone().into_owned())).collect()
 }

@@ -1,18 +1,24 @@
 //! Names the field that a JSON text fails at. serde tells line and column only, which nobody who wrote an object counts.
 
-use std::borrow::Cow;
+use serde::Deserialize;
 
-use serde::de::DeserializeOwned;
+use crate::words;
+
+/// Most characters of a path in a sentence. Names of fields come from outside, and the reason stands behind them.
+const PATH_CHARS_MAX: usize = 120;
 
 /// Parses a text, or says in one sentence what is wrong with which field of it.
-pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
+pub(crate) fn parse<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| {
         let full = error.to_string();
-        if !error.is_data() {
+        let number = full.starts_with("number out of range");
+        if full.starts_with("recursion limit exceeded") {
+            return format!("{what} is nested too deeply");
+        }
+        if !error.is_data() && !number {
             return format!("{what} is not JSON: {full}");
         }
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let reason = without_quotation(full.strip_suffix(&place).unwrap_or(&full));
+        let reason = if number { "the number is out of range".to_owned() } else { reason(&error) };
         match path_at(text, offset(text, error.line(), error.column())) {
             path if path.is_empty() => format!("{what} does not fit: {reason}"),
             path => format!("{what} does not fit at `{path}`: {reason}"),
@@ -20,14 +26,11 @@ pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, St
     })
 }
 
-/// serde quotes a text that it did not expect, however long or private it is; the reason does without.
-fn without_quotation(reason: &str) -> Cow<'_, str> {
-    let quoted =
-        ["invalid type: string", "invalid value: string"].into_iter().find(|kind| reason.starts_with(kind));
-    match (quoted, reason.rfind(", expected ")) {
-        (Some(kind), Some(expected)) => Cow::Owned(format!("{kind}{}", &reason[expected..])),
-        _ => Cow::Borrowed(reason),
-    }
+/// Why a value does not fit, without its place.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let full = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    words::reason(full.strip_suffix(&place).unwrap_or(&full)).into_owned()
 }
 
 /// The byte that a line and column point behind. Columns count bytes.
@@ -89,6 +92,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
+/// The path; of a long one the end, which is where the fault is.
 fn print(steps: &[Step]) -> String {
     let mut path = String::new();
     for step in steps {
@@ -99,11 +103,15 @@ fn print(steps: &[Step]) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
+                // A name is as it stands in JSON, where a line break is an escape.
                 path.push_str(name);
             }
         }
     }
-    path
+    match path.char_indices().nth_back(PATH_CHARS_MAX) {
+        Some((cut, first)) => format!("…{}", &path[cut + first.len_utf8()..]),
+        None => path,
+    }
 }
 
 #[cfg(test)]
@@ -135,42 +143,54 @@ mod tests {
 
     #[test]
     fn the_field_is_named() {
-        check(r#"{"ids":"dev-1"}"#, "it does not fit at `ids`: invalid type: string, expected a sequence");
-        check(
-            r#"{"ids":["a",5]}"#,
-            "it does not fit at `ids[1]`: invalid type: integer `5`, expected a string",
-        );
+        check(r#"{"ids":"dev-1"}"#, "it does not fit at `ids`: an array is expected, not a string");
+        check(r#"{"ids":["a",5]}"#, "it does not fit at `ids[1]`: a string is expected, not a number");
         check(
             r#"{"ids":["a", {"b":[]}]}"#,
-            "it does not fit at `ids[1]`: invalid type: map, expected a string",
+            "it does not fit at `ids[1]`: a string is expected, not an object",
         );
         check(
             r#"{"x":{"y":[1,"}\"]"]},"ids":null}"#,
-            "it does not fit at `ids`: invalid type: null, expected a sequence",
+            "it does not fit at `ids`: an array is expected, not null",
         );
         check(
             r#"{"count":300,"ids":[]}"#,
-            "it does not fit at `count`: invalid value: integer `300`, expected u8",
+            "it does not fit at `count`: an integer from 0 to 255 is expected",
         );
         check(
             "{\"ids\":[],\n \"inner\":[{\"name\":\"n\"},\n  {\"name\":7}]}",
-            "it does not fit at `inner[1].name`: invalid type: integer `7`, expected a string",
+            "it does not fit at `inner[1].name`: a string is expected, not a number",
         );
-        check(r#"{"ids":[],"inner":[{}]}"#, "it does not fit at `inner[0]`: missing field `name`");
+        check(r#"{"ids":[],"inner":[{}]}"#, "it does not fit at `inner[0]`: `name` is missing");
         check(
             r#"{"ids":[],"inner":[{"nome":1}]}"#,
-            "it does not fit at `inner[0].nome`: unknown field `nome`, expected `name`",
+            "it does not fit at `inner[0].nome`: no such field is known; `name` is expected",
         );
     }
 
     #[test]
     fn the_whole_is_named_where_no_field_is_at_fault() {
-        check("{}", "it does not fit: missing field `ids`");
-        check("[]", "it does not fit: invalid length 0, expected struct Outer with 3 elements");
-        check("17", "it does not fit: invalid type: integer `17`, expected struct Outer");
+        check("{}", "it does not fit: `ids` is missing");
+        check("[]", "it does not fit: an object is expected, not one of another length");
+        check("17", "it does not fit: an object is expected, not a number");
         check("hello", "it is not JSON: expected value at line 1 column 1");
         check("", "it is not JSON: EOF while parsing a value at line 1 column 0");
         check(r#"{"ids":[]} x"#, "it is not JSON: trailing characters at line 1 column 12");
+    }
+
+    #[test]
+    fn long_and_deep_texts_stay_one_short_sentence() {
+        check(r#"{"ids":[],"count":1e999}"#, "it does not fit at `count`: the number is out of range");
+        let deep = "[".repeat(100_000);
+        assert_eq!(parse::<serde_json::Value>("it", &deep).unwrap_err(), "it is nested too deeply");
+        let long = format!(r#"{{"{}":{{"end":7}}}}"#, "é".repeat(100_000));
+        let names = parse::<std::collections::HashMap<String, Inner>>("it", &long).unwrap_err();
+        assert!(
+            names.starts_with("it does not fit at `…ééé") && names.chars().count() < 250,
+            "{}",
+            names.len()
+        );
+        assert!(names.contains(".end`: "), "{names}");
     }
 
     #[test]

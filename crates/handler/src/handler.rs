@@ -1,17 +1,20 @@
-//! Which functions are handlers.
+//! Which functions are handlers of routes and of plain events.
+
+use std::marker::PhantomData;
 
 use futures_util::future::BoxFuture;
 
-use crate::{FromRequest, HandlerError, IntoReply, Reply, Request};
+use crate::{Arguments, Function, HandlerError, IntoReply, Reply, Request};
 
 /// What a started handler comes to.
 pub type HandlerFuture = BoxFuture<'static, Result<Reply, HandlerError>>;
 
-/// An async function of up to eight arguments, each [`FromRequest`], that returns something [`IntoReply`].
+/// An async function of up to eight arguments, each [`FromRequest`](crate::FromRequest), that returns something [`IntoReply`].
 ///
-/// `Args` is the tuple of its arguments and only tells implementations apart.
+/// `Args` holds the types of its arguments and only tells implementations apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for a router with the state `{S}`",
+    label = "not a handler",
     note = "a handler is an `async fn` (whose future is `Send`) of at most eight arguments that implement `FromRequest<{S}>`, and it returns `IntoReply`"
 )]
 pub trait Handler<Args, S>: Send + Sync + 'static {
@@ -25,33 +28,22 @@ pub trait Handler<Args, S>: Send + Sync + 'static {
     fn start(&self, request: &Request<'_>, state: &S) -> Result<HandlerFuture, HandlerError>;
 }
 
-macro_rules! handler {
-    ($($argument:ident),*) => {
-        impl<S, F, Running, Output, $($argument),*> Handler<($($argument,)*), S> for F
-        where
-            F: Fn($($argument),*) -> Running + Send + Sync + 'static,
-            Running: Future<Output = Output> + Send + 'static,
-            Output: IntoReply,
-            $($argument: FromRequest<S>,)*
-        {
-            #[allow(unused_variables, reason = "a function without arguments reads nothing")]
-            fn start(&self, request: &Request<'_>, state: &S) -> Result<HandlerFuture, HandlerError> {
-                let running = self($($argument::from_request(request, state)?),*);
-                Ok(Box::pin(async move { running.await.into_reply() }))
-            }
-        }
-    };
-}
+/// Tells functions from [`OneWay`] ones.
+#[derive(Debug)]
+pub struct Called<Args>(PhantomData<Args>);
 
-handler!();
-handler!(A);
-handler!(A, B);
-handler!(A, B, C);
-handler!(A, B, C, D);
-handler!(A, B, C, D, E);
-handler!(A, B, C, D, E, G);
-handler!(A, B, C, D, E, G, H);
-handler!(A, B, C, D, E, G, H, I);
+impl<Args, S, F> Handler<Called<Args>, S> for F
+where
+    F: Function<Args>,
+    F::Running: Send,
+    F::Output: IntoReply,
+    Args: Arguments<S>,
+{
+    fn start(&self, request: &Request<'_>, state: &S) -> Result<HandlerFuture, HandlerError> {
+        let running = self.call(Args::from_request(request, state)?);
+        Ok(Box::pin(async move { running.await.into_reply() }))
+    }
+}
 
 /// See [`one_way`].
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +55,7 @@ pub fn one_way<H>(handler: H) -> OneWay<H> {
     OneWay(handler)
 }
 
-impl<Args, S, H: Handler<Args, S>> Handler<Args, S> for OneWay<H> {
+impl<Args, S, H: Handler<Args, S>> Handler<OneWay<Args>, S> for OneWay<H> {
     const ONE_WAY: bool = true;
 
     fn start(&self, request: &Request<'_>, state: &S) -> Result<HandlerFuture, HandlerError> {

@@ -159,30 +159,42 @@
 //! ```
 
 mod answering;
+mod authorizer_handler;
 mod channel;
+mod decision;
 mod error;
 mod event_handler;
 mod extract;
 mod field;
+mod function;
 mod handler;
 mod invocation;
+mod limits;
 mod reply;
 mod request;
 mod router;
 pub mod testing;
+mod texts;
+mod trace;
+mod words;
 
 /// An error of any kind.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub use answering::Answering;
+pub use authorizer_handler::AuthorizerHandler;
 pub use channel::ReplyChannel;
+pub use decision::{ContextValue, Decision, IntoDecision};
 pub use error::{ERROR_MESSAGE_CHARS_MAX, FunctionError, HandlerError};
 pub use event_handler::EventHandler;
 pub use extract::{
-    Authorizer, Closed, Connection, Deadline, FromRequest, Headers, Json, Payload, Query, RequestId, State,
-    Text,
+    Authorizer, Body, Closed, Connection, Deadline, FromRequest, Headers, Json, Payload, Query, QueryMap,
+    RequestContext, RequestId, StageVariables, State, Subprotocols, Text,
 };
-pub use handler::{Handler, HandlerFuture, OneWay, one_way};
+pub use function::{Arguments, Function};
+pub use handler::{Called, Handler, HandlerFuture, OneWay, one_way};
+pub use limits::{DEADLINE_MARGIN, Limits};
 pub use reply::{Answer, IntoReply, Reply};
 pub use request::{RawEvent, Request};
 pub use router::Router;
+pub use trace::{Trace, TraceLayer};

@@ -1,19 +1,32 @@
 //! What a handler returns, and what becomes of it.
 
-use std::collections::BTreeMap;
-
-use dunlin_events::{ProxyResult, limits::MESSAGE_BYTES_MAX};
+use dunlin_events::{
+    ProxyResult,
+    limits::{MESSAGE_BYTES_MAX, RUNTIME_RESPONSE_BYTES_MAX},
+};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 use crate::{HandlerError, Json};
 
 /// An answer of a handler: at most one message to the client, and a status, which decides on `$connect` (fact H10).
+///
+/// ```
+/// use dunlin_handler::{HandlerError, Reply};
+/// use serde_json::json;
+///
+/// let welcome = Reply::empty().subprotocol("telemetry.v1"); // on `$connect`: let in, with this of the offered ones
+/// let refusal = Reply::text("come back tomorrow").status(503); // on `$connect`: kept out
+/// let state = Reply::json(&json!({"type": "state", "on": true}))?.posted(); // over `@connections`, whatever the route has
+/// assert_eq!(refusal.body(), Some("come back tomorrow"));
+/// # Ok::<(), HandlerError>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reply {
     status: u16,
-    headers: Option<BTreeMap<String, Value>>,
+    subprotocol: Option<String>,
     body: Body,
+    posted: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -26,7 +39,7 @@ enum Body {
 impl Reply {
     /// Status 200 and no message.
     pub fn empty() -> Self {
-        Reply { status: 200, headers: None, body: Body::None }
+        Reply { status: 200, subprotocol: None, body: Body::None, posted: false }
     }
 
     /// A message in JSON.
@@ -47,7 +60,8 @@ impl Reply {
         Reply { body: Body::Json(text), ..Reply::empty() }
     }
 
-    /// Sets the status. It means nothing to the client of a message (fact T3).
+    /// Sets the status. On `$connect` a 2xx lets the client in, anything else is the status that it is refused with (fact
+    /// H10). It means nothing to the client of a message (fact T3).
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
@@ -55,12 +69,24 @@ impl Reply {
     }
 
     /// Chooses one of the subprotocols that the client offered, on `$connect`: the service never does so by itself (fact H16).
+    /// [`Subprotocols::choose`](crate::Subprotocols::choose) finds one.
     #[must_use]
     pub fn subprotocol(mut self, chosen: impl Into<String>) -> Self {
-        self.headers
-            .get_or_insert_default()
-            .insert("Sec-WebSocket-Protocol".to_owned(), chosen.into().into());
+        self.subprotocol = Some(chosen.into());
         self
+    }
+
+    /// Sends the message over the router's [`ReplyChannel`](crate::ReplyChannel) rather than over the route response, as
+    /// [`one_way`](crate::one_way) does for all replies of a route. Where the route has a route response, the service may
+    /// send an empty frame over it all the same (fact T4).
+    #[must_use]
+    pub fn posted(mut self) -> Self {
+        self.posted = true;
+        self
+    }
+
+    pub(crate) fn is_posted(&self) -> bool {
+        self.posted
     }
 
     /// The message, if there is one.
@@ -90,12 +116,20 @@ impl Reply {
         }
     }
 
+    /// # Errors
+    /// `internal` for an answer that an invocation does not carry (fact P3).
+    pub(crate) fn fits_invocation(self) -> Result<Self, HandlerError> {
+        match self.body().map(str::len) {
+            Some(bytes) if bytes > RUNTIME_RESPONSE_BYTES_MAX => Err(HandlerError::internal(format!(
+                "the answer has {bytes} bytes, an invocation's at most {RUNTIME_RESPONSE_BYTES_MAX}"
+            ))),
+            _ => Ok(self),
+        }
+    }
+
     /// The answer to a gateway: a proxy result.
-    pub(crate) fn into_proxy_result(mut self) -> Answer {
-        let body = self.take_body();
-        let result =
-            ProxyResult { status_code: self.status, headers: self.headers, body, ..ProxyResult::default() };
-        Answer(serde_json::to_string(&result).expect("numbers and strings under string keys are JSON"))
+    pub(crate) fn into_proxy_result(self) -> Answer {
+        Answer(ProxyResult::print(self.status, self.subprotocol.as_deref(), self.body()))
     }
 
     /// The answer to any other caller: the message itself, `null` without one.
@@ -113,6 +147,12 @@ impl Reply {
 pub struct Answer(String);
 
 impl Answer {
+    /// # Errors
+    /// `internal` for a value that has no JSON form.
+    pub(crate) fn from_json<T: Serialize>(value: &T) -> Result<Self, HandlerError> {
+        Ok(Answer(serde_json::to_string(value)?))
+    }
+
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,11 +3,12 @@
 use std::{borrow::Cow, cell::OnceCell, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dunlin_events::{EventHead, WebSocketEvent};
+use dunlin_events::{ConnectionId, EventHead, InvalidConnectionId, WebSocketEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tracing::Span;
 
-use crate::HandlerError;
+use crate::{HandlerError, field, limits::Gate};
 
 /// An event as the function received it, unparsed. The service that takes it parses, borrowing, what its handler reads.
 #[derive(Clone, Debug)]
@@ -52,6 +53,18 @@ impl RawEvent {
 
     pub(crate) fn invocation_id_ref(&self) -> Option<&str> {
         self.invocation_id.as_deref()
+    }
+}
+
+impl From<&str> for RawEvent {
+    fn from(payload: &str) -> Self {
+        RawEvent::new(payload)
+    }
+}
+
+impl From<String> for RawEvent {
+    fn from(payload: String) -> Self {
+        RawEvent::new(payload)
     }
 }
 
@@ -102,25 +115,60 @@ impl<'r> Request<'r> {
         self.head.ok_or_else(|| HandlerError::internal("a plain event has no connection, headers or message"))
     }
 
+    /// The connection that the event is about.
+    ///
+    /// # Errors
+    /// `invalid_event` without an id, or with one that cannot be: nobody could be answered. `internal` in a handler of plain
+    /// events.
+    pub fn connection_id(&self) -> Result<ConnectionId, HandlerError> {
+        let wrong = |reason: &str| HandlerError::invalid_event(format!("the event does not fit at {reason}"));
+        let id = self.head()?.request_context.connection_id.as_deref();
+        let id = id.ok_or_else(|| wrong("`requestContext`: `connectionId` is missing"))?;
+        id.parse().map_err(|invalid: InvalidConnectionId| {
+            wrong(&format!("`requestContext.connectionId`: {invalid}"))
+        })
+    }
+
     /// The message that the client sent, decoded if the event carries it as base64 (fact R11).
     ///
     /// # Errors
     /// `invalid_body` if the event has no message, or one that is not text.
     pub fn body(&self) -> Result<Cow<'_, str>, HandlerError> {
-        let head = self.head()?;
-        let body = head
-            .body()
-            .map_err(|error| HandlerError::invalid_event(format!("the event's body is no text: {error}")))?
-            .ok_or_else(|| HandlerError::invalid_body("the event carries no message"))?;
-        if !head.is_base64_encoded {
-            return Ok(body.into());
+        let body = self.undecoded_body()?;
+        if !self.head()?.is_base64_encoded {
+            return Ok(body);
         }
-        let bytes = STANDARD
-            .decode(body.as_bytes())
-            .map_err(|_| HandlerError::invalid_body("the message is not valid base64"))?;
-        let text = String::from_utf8(bytes)
+        let text = String::from_utf8(decode(&body)?)
             .map_err(|_| HandlerError::invalid_body("the message is not UTF-8 text"))?;
         Ok(Cow::Owned(text))
+    }
+
+    /// The same as bytes, text or not.
+    ///
+    /// # Errors
+    /// `invalid_body` if the event has no message.
+    pub fn body_bytes(&self) -> Result<Vec<u8>, HandlerError> {
+        let body = self.undecoded_body()?;
+        if self.head()?.is_base64_encoded { decode(&body) } else { Ok(body.into_owned().into_bytes()) }
+    }
+
+    fn undecoded_body(&self) -> Result<Cow<'r, str>, HandlerError> {
+        match self.head()?.body() {
+            Ok(Some(body)) => Ok(body.into()),
+            Ok(None) => Err(HandlerError::invalid_body("the event carries no message")),
+            Err(error) => {
+                let reason = field::reason(&error);
+                Err(HandlerError::invalid_event(format!("the event does not fit at `body`: {reason}")))
+            }
+        }
+    }
+
+    /// # Errors
+    /// `body_too_large`.
+    pub(crate) fn check_body(&self, gate: &Gate) -> Result<(), HandlerError> {
+        // JSON and base64 only ever lengthen.
+        let bytes_at_most = self.head()?.body_json_bytes();
+        gate.check_body(bytes_at_most, || Ok(self.body_bytes()?.len()))
     }
 
     /// The whole event as JSON text.
@@ -138,9 +186,27 @@ impl<'r> Request<'r> {
         let request_id = self.head.and_then(|head| head.request_context.request_id.as_deref());
         request_id.or(self.raw.invocation_id_ref())
     }
+
+    /// Fills in what the span of the invocation, if there is one, left open; see [`Trace`](crate::Trace).
+    pub(crate) fn record_span(&self, route_key: &str) {
+        let span = Span::current();
+        if span.is_disabled() {
+            return;
+        }
+        if let Some(request_id) = self.request_id() {
+            span.record("request_id", request_id);
+        }
+        if let Some(head) = self.head {
+            let connection = head.request_context.connection_id.as_deref().unwrap_or_default();
+            span.record("connection_id", connection).record("route_key", route_key);
+        }
+    }
 }
 
 fn parse<'e, T: Deserialize<'e>>(payload: &'e str) -> Result<T, HandlerError> {
-    serde_json::from_str(payload)
-        .map_err(|error| HandlerError::invalid_event(format!("not a WebSocket event: {error}")))
+    field::parse("the event", payload).map_err(HandlerError::invalid_event)
+}
+
+fn decode(base64: &str) -> Result<Vec<u8>, HandlerError> {
+    STANDARD.decode(base64).map_err(|_| HandlerError::invalid_body("the message is not valid base64"))
 }

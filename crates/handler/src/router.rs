@@ -3,21 +3,20 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use dunlin_events::{ConnectionId, ContextHead, EventType, InvalidConnectionId, RouteKey};
-use futures_util::FutureExt;
+use dunlin_events::{ConnectionId, ContextHead, EventType, RouteKey};
+use serde::de::IgnoredAny;
 use tower::Service;
-use tracing::Span;
 
 use crate::{
-    Answer, Answering, Handler, HandlerError, RawEvent, Reply, ReplyChannel, Request,
-    answering::OneWayClient,
-    handler::HandlerFuture,
-    invocation::{self, Start},
+    Answer, Answering, Handler, HandlerError, Limits, RawEvent, Reply, ReplyChannel, Request,
+    answering::Client,
+    field,
+    invocation::{self, Running, Start},
+    limits::Gate,
 };
 
 /// Routes of a WebSocket API, by route key.
@@ -30,17 +29,18 @@ use crate::{
 pub struct Router<S = ()> {
     routes: BTreeMap<Box<str>, Route<S>>,
     channel: Option<Arc<dyn ReplyChannel>>,
+    gate: Gate,
 }
 
 struct Route<S> {
-    start: Start<S>,
+    start: Start<S, Reply>,
     one_way: bool,
 }
 
 impl<S: Send + Sync + 'static> Router<S> {
     /// A router without routes.
     pub fn new() -> Self {
-        Router { routes: BTreeMap::new(), channel: None }
+        Router { routes: BTreeMap::new(), channel: None, gate: Gate::default() }
     }
 
     /// Adds the handler of `$connect`. The connection does not exist before it succeeds: it cannot be posted to (fact C8).
@@ -66,12 +66,27 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// The route is taken to have a route response; see [`one_way`](crate::one_way).
     #[must_use]
     pub fn route<Args, H: Handler<Args, S>>(mut self, route_key: &str, handler: H) -> Self {
-        self.routes
-            .insert(route_key.into(), Route { start: invocation::erase(handler), one_way: H::ONE_WAY });
+        let start: Start<S, Reply> = Arc::new(move |request, state| handler.start(request, state));
+        self.routes.insert(route_key.into(), Route { start, one_way: H::ONE_WAY });
         self
     }
 
-    /// Sets the way to the clients of [`one_way`](crate::one_way) routes.
+    /// Adds the routes of another router, as if they had been added here. Its channel and limits do not come along.
+    #[must_use]
+    pub fn merge(mut self, other: Router<S>) -> Self {
+        self.routes.extend(other.routes);
+        self
+    }
+
+    /// Sets the bounds of its handlers.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.gate = Gate::new(limits);
+        self
+    }
+
+    /// Sets the way to the clients of [`one_way`](crate::one_way) routes, and of replies that are
+    /// [`posted`](Reply::posted).
     #[must_use]
     pub fn reply_channel(mut self, channel: impl ReplyChannel) -> Self {
         self.channel = Some(Arc::new(channel));
@@ -85,7 +100,11 @@ impl<S: Send + Sync + 'static> Router<S> {
             let start = invocation::bind(route.start, Arc::clone(&state));
             (key, Route { start, one_way: route.one_way })
         };
-        Router { routes: self.routes.into_iter().map(bound).collect(), channel: self.channel }
+        Router {
+            routes: self.routes.into_iter().map(bound).collect(),
+            channel: self.channel,
+            gate: self.gate,
+        }
     }
 
     /// The route keys that have a handler, sorted.
@@ -102,7 +121,7 @@ impl<S: Send + Sync + 'static> Default for Router<S> {
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Router { routes: self.routes.clone(), channel: self.channel.clone() }
+        Router { routes: self.routes.clone(), channel: self.channel.clone(), gate: self.gate.clone() }
     }
 }
 
@@ -123,54 +142,43 @@ impl Service<RawEvent> for Router<()> {
 
     fn call(&mut self, raw: RawEvent) -> Answering {
         match self.start(&raw) {
-            Ok((running, one_way)) => Answering::handling(running, raw, one_way),
+            Ok((running, client)) => Answering::handling(running, raw, client),
             Err(refused) => Answering::refused(refuse(&refused, raw.invocation_id_ref())),
         }
     }
 }
-
-/// A running handler, and where its answer is posted if the route response does not carry it.
-type Started = (HandlerFuture, Option<OneWayClient>);
 
 impl Router<()> {
     /// Parses the event and starts its handler.
     ///
     /// # Errors
     /// `invalid_event` for what is not about a connection: nobody could be told, and nothing else happens.
-    fn start(&self, raw: &RawEvent) -> Result<Started, HandlerError> {
+    fn start(&self, raw: &RawEvent) -> Result<(Running<Reply>, Client), HandlerError> {
         let head = raw.head()?;
-        let context = &head.request_context;
-        let connection = context.connection_id.as_deref().unwrap_or_default();
-        if !ConnectionId::is_valid(connection) {
-            return Err(HandlerError::invalid_event(InvalidConnectionId.to_string()));
-        }
-        let route_key = route_key(context);
-        let route = self.routes.get(route_key).or_else(|| match route_key {
-            RouteKey::CONNECT | RouteKey::DISCONNECT => None,
-            _ => self.routes.get(RouteKey::DEFAULT),
-        });
-
-        // Before `$connect` has succeeded, and after the end, nobody can be posted to (facts C8, X1).
-        let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
-        let span = Span::current();
-        span.record("connection_id", connection).record("route_key", route_key);
-        if let Some(request_id) = context.request_id.as_deref() {
-            span.record("request_id", request_id);
-        }
         let request = Request::websocket(raw, &head);
+        let connection: ConnectionId = request.connection_id()?;
+        let route_key = route_key(&head.request_context);
+        let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
+        let fallback = || self.routes.get(RouteKey::DEFAULT).filter(|_| !handshake_or_end);
+        let route = self.routes.get(route_key).or_else(fallback);
+        request.record_span(route_key);
+
         let running = match route {
-            Some(route) => invocation::start(&route.start, &request, &()),
-            None if handshake_or_end => Ok(ready(Ok(Reply::empty())).boxed()),
-            None => Err(self.no_route(&request)),
+            Some(route) => match request.check_body(&self.gate) {
+                Ok(()) => Running::start(&route.start, &request, &self.gate),
+                Err(error) => Running::ended(Err(error)),
+            },
+            // As the service does without such a route (fact H9).
+            None if handshake_or_end => Running::ended(Ok(Reply::empty())),
+            None => Running::ended(Err(self.no_route(&request))),
         };
-        let one_way = match route {
-            Some(route) if route.one_way && !handshake_or_end => {
-                let connection = connection.parse().map_err(HandlerError::internal)?;
-                Some(OneWayClient { connection, channel: self.channel.clone() })
-            }
-            _ => None,
+        let client = Client {
+            connection,
+            one_way: route.is_some_and(|route| route.one_way),
+            is_connected: !handshake_or_end,
+            channel: self.channel.clone(),
         };
-        Ok((running.unwrap_or_else(|error| ready(Err(error)).boxed()), one_way))
+        Ok((running, client))
     }
 
     /// Why a message that no route takes is refused.
@@ -179,8 +187,8 @@ impl Router<()> {
             Ok(body) => body,
             Err(error) => return error,
         };
-        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body) {
-            return HandlerError::invalid_body(format!("the message is not JSON: {error}"));
+        if let Err(sentence) = field::parse::<IgnoredAny>("the message", &body) {
+            return HandlerError::invalid_body(sentence);
         }
         let known: Vec<_> = self.route_keys().into_iter().filter(|key| !key.starts_with('$')).collect();
         HandlerError::unknown_action(match known.as_slice() {

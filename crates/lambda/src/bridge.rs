@@ -13,7 +13,6 @@ use dunlin_handler::{Answer, BoxError, FunctionError, RawEvent};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
 use tower::Service;
-use tracing::{Instrument, field::Empty};
 
 /// The error type that a caller sees when a layer around the router failed.
 pub const SERVICE_ERROR_TYPE: &str = "Service.Failed";
@@ -39,18 +38,9 @@ where
     fn call(&mut self, event: LambdaEvent<Box<RawValue>>) -> Self::Future {
         let (payload, context) = event.into_parts();
         let deadline = deadline(context.deadline(), SystemTime::now(), Instant::now());
-        // Of the level of errors, so that no filter parts an error from its ids. The handler fills in what it finds in the event.
-        let span = tracing::error_span!(
-            "invocation",
-            invocation_id = %context.request_id,
-            request_id = Empty,
-            connection_id = Empty,
-            route_key = Empty
-        );
         let raw = RawEvent::from(payload).deadline(deadline).invocation_id(context.request_id);
-        let answer = span.in_scope(|| self.0.call(raw));
-        let answer = async move { answer.await.map(Answer::into_raw_value).map_err(Failure::new) };
-        Box::pin(answer.instrument(span))
+        let answer = self.0.call(raw);
+        Box::pin(async move { answer.await.map(Answer::into_raw_value).map_err(Failure::new) })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{env, error::Error, fmt};
 
-use dunlin_handler::{Answer, BoxError, RawEvent};
+use dunlin_handler::{Answer, BoxError, RawEvent, Trace};
 use lambda_runtime::Runtime;
-use tower::Service;
+use tower::{Layer, Service};
 
 use crate::bridge::Bridge;
 
@@ -79,7 +79,7 @@ where
         tracing::warn!("no graceful shutdown: the Runtime API registers no extension");
     }
     // Without the runtime's own span, which would name the same invocation once more.
-    Runtime::new(Bridge(service)).run_concurrent().await.map_err(RunError::Runtime)
+    Runtime::new(Bridge(Trace::layer().layer(service))).run_concurrent().await.map_err(RunError::Runtime)
 }
 
 fn check_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<(), RunError> {
