@@ -5,12 +5,12 @@ use std::{
     process::{self, ExitCode},
 };
 
-use dunlin_handler::{Connection, Json, Query, Reply, Router, Text};
+use dunlin_handler::{Connection, Json, QueryMap, Reply, Router, Text};
 use serde::Deserialize;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Answers with the status that the query names, `?refuse=401`; accepts without.
-async fn connect(query: Query) -> Reply {
+async fn connect(query: QueryMap) -> Reply {
     let status = query.get("refuse").and_then(|status| status.parse().ok());
     Reply::empty().status(status.unwrap_or(200))
 }

@@ -5,8 +5,11 @@ mod addresses;
 mod client;
 mod command_line;
 mod follow;
+mod glibc;
 mod hostile;
 mod invoke;
+#[cfg(any(feature = "python3", feature = "node"))]
+mod languages;
 mod lifecycle;
 mod management;
 mod many;
