@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
+use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Config, Region, SharedHttpClient, StalledStreamProtectionConfig,
@@ -100,10 +101,33 @@ pub(crate) fn client(lookup: impl Fn(&str) -> Option<String>) -> Result<Client, 
                 .operation_timeout(REQUEST_TIMEOUT)
                 .build(),
         )
+        .retry_classifier(RetryConflicts)
         // Answers are small and have a time limit of their own; watching their rate costs CPU per call.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
+}
+
+/// Has the SDK try again when somebody else's transaction held the item; it would not by itself. The store has no
+/// transactions, but a tool of whoever operates the table may.
+#[derive(Debug)]
+struct RetryConflicts;
+
+impl ClassifyRetry for RetryConflicts {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        const CODE: &[u8] = b"TransactionConflictException\"";
+        let refusal = context.response().filter(|response| !response.status().is_success());
+        let body = refusal.and_then(|response| response.body().bytes()).unwrap_or_default();
+        if body.windows(CODE.len()).any(|part| part == CODE) {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "transaction conflicts"
+    }
 }
 
 /// The domain of the region's partition.

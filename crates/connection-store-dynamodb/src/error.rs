@@ -31,7 +31,7 @@ impl DynamoDbStore {
 fn kind<E: ProvideErrorMetadata>(error: &SdkError<E>) -> StoreErrorKind {
     match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => StoreErrorKind::Unavailable,
-        // An answer that was cut off, or that something else than the table gave.
+        // An answer that was cut off.
         SdkError::ResponseError(_) => StoreErrorKind::Unavailable,
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();

@@ -3,26 +3,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
-#[path = "support/front.rs"]
-mod front;
 mod support;
 
 use std::sync::Arc;
 
 use dunlin_connection_store::{
-    Connection, ConnectionStore as _, HeadCommit, Replacement, Shard, StoreError, StoreErrorKind, Timestamp,
-    Topic,
+    Connection, ConnectionStore as _, HeadCommit, Replacement, Shard, StoreError, StoreErrorKind,
+    Subscription, Timestamp, Topic, TopicShard,
 };
 use dunlin_connection_store_dynamodb::{BATCH_ATTEMPTS_MAX, DynamoDbStore, REQUEST_ATTEMPTS_MAX};
 use dunlin_events::ConnectionId;
-use dynoxide::Database;
-use front::{Fault, Front};
+use support::front::{Fault, Front};
 use tokio::task::JoinHandle;
 
 const NOW: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_250);
 
 struct World {
-    database: Database,
     front: Front,
     store: Arc<DynamoDbStore>,
     id: ConnectionId,
@@ -31,13 +27,13 @@ struct World {
 impl World {
     /// A table with one connection, and a store behind the front.
     async fn new() -> Self {
-        let (emulator, database) = support::emulator().await;
+        let (emulator, _) = support::emulator().await;
         let front = Front::start(emulator).await;
         let store = Arc::new(support::store_at(&format!("http://{}", front.address), support::TABLE, 42));
         store.ensure_table().await.unwrap();
         let id: ConnectionId = "L0SM9cOFvHcCIhw=".parse().unwrap();
         store.add(&Connection::new(id.clone(), NOW)).await.unwrap();
-        Self { database, front, store, id }
+        Self { front, store, id }
     }
 
     async fn replace(&self, names: &[&str]) -> Result<Replacement, StoreError> {
@@ -96,18 +92,76 @@ async fn a_batch_that_is_never_processed_ends_as_throttled() {
     assert_eq!(world.front.count("BatchWriteItem"), BATCH_ATTEMPTS_MAX);
 }
 
-#[tokio::test]
-async fn throttled_requests_are_sent_again_within_their_bound() {
-    let world = World::new().await;
-    world.front.next("GetItem", &[Fault::Throttle, Fault::Throttle]);
-    assert!(world.store.connection(&world.id, NOW).await.unwrap().is_some());
-    assert_eq!(world.front.count("GetItem"), 3);
+/// What the table, or something between, may do to a request, and what that comes to when it does not stop.
+const REFUSALS: [(Fault, StoreErrorKind); 11] = [
+    (Fault::THROTTLE, StoreErrorKind::Throttled),
+    (Fault::Refuse(400, "ThrottlingException"), StoreErrorKind::Throttled),
+    (Fault::Refuse(400, "RequestLimitExceeded"), StoreErrorKind::Throttled),
+    (Fault::Refuse(400, "TransactionConflictException"), StoreErrorKind::Conflict),
+    (Fault::Refuse(500, "InternalServerError"), StoreErrorKind::Unavailable),
+    (Fault::Refuse(503, "ServiceUnavailable"), StoreErrorKind::Unavailable),
+    (Fault::Page(502), StoreErrorKind::Unavailable),
+    (Fault::Page(504), StoreErrorKind::Unavailable),
+    (Fault::Cut, StoreErrorKind::Unavailable),
+    (Fault::LoseAnswer, StoreErrorKind::Unavailable),
+    (Fault::CutAnswer, StoreErrorKind::Unavailable),
+];
 
-    world.front.always("Query", Fault::Throttle);
-    let topic = "a".parse().unwrap();
-    let error = world.store.subscribers(&topic, Shard::new(0), None, 10, NOW).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Throttled);
-    assert_eq!(world.front.count("Query"), REQUEST_ATTEMPTS_MAX);
+#[tokio::test]
+async fn refused_requests_are_sent_again_within_their_bound() {
+    let world = World::new().await;
+    for (fault, kind) in REFUSALS {
+        world.front.reset();
+        world.front.next("GetItem", &[fault, fault]);
+        assert!(world.store.connection(&world.id, NOW).await.unwrap().is_some(), "{fault:?}");
+        assert_eq!(world.front.count("GetItem"), 3, "{fault:?}");
+
+        world.front.always("Query", fault);
+        let topic = "a".parse().unwrap();
+        let error = world.store.subscribers(&topic, Shard::new(0), None, 10, NOW).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{fault:?}");
+        assert!(error.kind().is_retryable());
+        assert_eq!(world.front.count("Query"), REQUEST_ATTEMPTS_MAX, "{fault:?}");
+        let text = support::chain(&error);
+        assert!(text.contains("request to table \"connections\": "), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_will_not_help_is_not_sent_again() {
+    let world = World::new().await;
+    for fault in [
+        Fault::Refuse(400, "AccessDeniedException"),
+        Fault::Refuse(400, "ValidationException"),
+        Fault::Refuse(400, "UnrecognizedClientException"),
+        Fault::Page(403),
+        // No answer of a table, whatever it is.
+        Fault::Page(200),
+    ] {
+        world.front.reset();
+        world.front.always("GetItem", fault);
+        let error = world.store.connection(&world.id, NOW).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Internal, "{fault:?}");
+        assert_eq!(world.front.count("GetItem"), 1, "{fault:?}");
+    }
+}
+
+/// As long as the attempt's limit in real time: there is no clock to pause on the other side of a socket.
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_asked_for_again() {
+    let world = World::new().await;
+    world.front.next("GetItem", &[Fault::Silence]);
+    assert!(world.store.connection(&world.id, NOW).await.unwrap().is_some());
+    assert!(world.front.count("GetItem") >= 2);
+}
+
+#[tokio::test]
+async fn a_table_that_never_answers_ends_as_unavailable() {
+    let world = World::new().await;
+    world.front.always("GetItem", Fault::Silence);
+    let error = world.store.connection(&world.id, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(world.front.count("GetItem") <= REQUEST_ATTEMPTS_MAX);
 }
 
 #[tokio::test]
@@ -204,6 +258,60 @@ async fn the_next_replacement_finishes_what_a_dead_writer_began() {
     assert!(!world.is_followed("a").await && world.is_followed("b").await && world.is_followed("c").await);
 }
 
+/// Whichever request of a replacement fails, before or after the table carried it out, and whatever is called next: rows
+/// and list agree again.
+#[tokio::test]
+async fn whatever_request_fails_the_next_call_repairs_it() {
+    /// More than a replacement sends when nothing else happens.
+    const REQUESTS_MAX: usize = 8;
+    let mut failed = 0;
+    for at in 0..REQUESTS_MAX {
+        for fault in [Fault::Refuse(400, "AccessDeniedException"), Fault::LoseAnswer, Fault::Cut] {
+            for repair in [&["b", "c"][..], &["a", "b"], &["d"], &[]] {
+                let world = World::new().await;
+                world.replace(&["a", "b"]).await.unwrap();
+                // A client that asks once: what the SDK would hide is an error here.
+                let once = support::patient_store_at(world.front.address, 7);
+                world.front.reset();
+                let mut faults = vec![Fault::Pass; at];
+                faults.push(fault);
+                world.front.next("*", &faults);
+                let result = once.replace_topics(&world.id, &topics(&["b", "c"]), NOW).await;
+                let done = usize::try_from(world.front.count_all()).unwrap() <= at;
+                assert_eq!(result.is_ok(), done, "{at} {fault:?}: {result:?}");
+                failed += usize::from(!done);
+                world.front.reset();
+                world.replace(repair).await.unwrap();
+                for name in ["a", "b", "c", "d"] {
+                    let expected = repair.contains(&name);
+                    assert_eq!(world.is_followed(name).await, expected, "{at} {fault:?} {repair:?}: {name}");
+                }
+                let kept = world.store.connection(&world.id, NOW).await.unwrap().unwrap();
+                let list: Vec<Topic> = kept.topics.into_iter().map(|place| place.topic).collect();
+                assert_eq!(list.len(), repair.len(), "{at} {fault:?} {repair:?}: {list:?}");
+            }
+        }
+    }
+    // Get the item, get the heads, write the list, write the rows, clear what is pending.
+    assert_eq!(failed, 5 * 3 * 4);
+}
+
+/// The same for a removal: a second one finds nothing, and what is left is what the contract says.
+#[tokio::test]
+async fn a_removal_that_failed_leaves_rows_that_pruning_takes() {
+    let world = World::new().await;
+    world.replace(&["a", "b"]).await.unwrap();
+    world.front.next("BatchWriteItem", &[Fault::Refuse(400, "AccessDeniedException")]);
+    assert_eq!(world.store.remove(&world.id).await.unwrap_err().kind(), StoreErrorKind::Internal);
+    assert!(!world.store.remove(&world.id).await.unwrap(), "the connection is gone");
+    assert!(world.is_followed("a").await && world.is_followed("b").await);
+    for name in ["a", "b"] {
+        let place = TopicShard { topic: name.parse().unwrap(), shard: Shard::new(0) };
+        world.store.prune(&[Subscription { place, connection_id: world.id.clone() }]).await.unwrap();
+        assert!(!world.is_followed(name).await, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_removal_takes_the_rows_of_a_dead_writer_too() {
     let world = World::new().await;
@@ -214,19 +322,4 @@ async fn a_removal_takes_the_rows_of_a_dead_writer_too() {
     for name in ["a", "b", "c", "d"] {
         assert!(!world.is_followed(name).await, "{name}");
     }
-}
-
-#[tokio::test]
-async fn an_odd_row_does_not_hide_the_others() {
-    let world = World::new().await;
-    world.replace(&["a"]).await.unwrap();
-    let odd = serde_json::json!({
-        "TableName": support::TABLE,
-        "Item": {"pk": {"S": "S#0#a"}, "sk": {"S": "no id!"}, "expires_at": {"N": "9999999999"}},
-    });
-    world.database.put_item(serde_json::from_value(odd).unwrap()).unwrap();
-    let topic = "a".parse().unwrap();
-    let page = world.store.subscribers(&topic, Shard::new(0), None, 10, NOW).await.unwrap();
-    let found: Vec<_> = page.subscribers.into_iter().map(|subscriber| subscriber.connection_id).collect();
-    assert_eq!(found, [world.id]);
 }

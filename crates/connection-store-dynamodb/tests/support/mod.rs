@@ -1,6 +1,12 @@
 //! A DynamoDB emulator on a port of its own, and stores on it.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses its own part; a test fails by panicking"
+)]
+
+pub(crate) mod front;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
