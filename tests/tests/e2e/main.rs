@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails where it stands")]
 
 mod addresses;
+#[cfg(feature = "browser")]
+mod browser;
 mod client;
 mod command_line;
 mod follow;
