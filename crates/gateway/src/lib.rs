@@ -76,6 +76,9 @@ mod backend;
 mod config;
 mod selection;
 
+// What integrations get and give.
+pub mod velocity;
+
 // From a TCP connection to a WebSocket or a management call.
 mod accept;
 mod gateway;
