@@ -12,7 +12,7 @@ use http::HeaderValue;
 use crate::Roots;
 use crate::{Endpoint, InvalidEndpoint};
 
-/// Longest wait for a connection to the endpoint, TLS included.
+/// Longest wait for a connection to the endpoint, TLS included, by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// Longest wait for the answer to one request, by default. Answers take milliseconds; some posts are known to hang
@@ -35,6 +35,7 @@ pub struct ClientConfig {
     pub(crate) endpoint: Endpoint,
     pub(crate) region: String,
     pub(crate) credentials: SharedCredentialsProvider,
+    pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) connections_max: usize,
     #[cfg(feature = "tls")]
@@ -101,6 +102,7 @@ impl ClientConfig {
             endpoint: endpoint.parse()?,
             region,
             credentials: SharedCredentialsProvider::new(credentials),
+            connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
             connections_max: CONNECTIONS_MAX,
             #[cfg(feature = "tls")]
@@ -165,6 +167,13 @@ impl ClientConfig {
         Ok(config)
     }
 
+    /// The same configuration with another longest wait for a connection than [`CONNECT_TIMEOUT`].
+    #[must_use]
+    pub fn with_connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
     /// The same configuration with another longest wait for an answer than [`REQUEST_TIMEOUT`].
     #[must_use]
     pub fn with_request_timeout(mut self, request_timeout: Duration) -> Self {
@@ -204,6 +213,7 @@ impl fmt::Debug for ClientConfig {
         f.debug_struct("ClientConfig")
             .field("endpoint", &self.endpoint)
             .field("region", &self.region)
+            .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("connections_max", &self.connections_max)
             .finish_non_exhaustive()

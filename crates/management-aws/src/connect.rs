@@ -1,5 +1,7 @@
 //! A connection to the endpoint: TCP, and TLS where the endpoint has it.
 
+use std::time::Duration;
+
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,12 +11,13 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tower::ServiceExt as _;
 
 use crate::pool::{BoxError, Connect};
-use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError, InvalidEndpoint};
+use crate::{ClientConfig, ConfigError, InvalidEndpoint};
 
 /// Knows one endpoint, and how to reach it.
 pub(crate) struct Connector {
     origin: Uri,
     tcp: HttpConnector,
+    timeout: Duration,
     #[cfg(feature = "tls")]
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
@@ -33,10 +36,11 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Divided among the addresses of a name, so that one which leads nowhere does not take all of it.
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_connect_timeout(Some(config.connect_timeout));
         Ok(Self {
             origin: endpoint.origin().map_err(|_| malformed())?,
             tcp,
+            timeout: config.connect_timeout,
             #[cfg(feature = "tls")]
             tls: match endpoint.is_tls() {
                 true => {
@@ -62,9 +66,9 @@ impl Connect for Connector {
     type Io = Box<dyn Stream>;
 
     async fn connect(&self) -> Result<Self::Io, BoxError> {
-        match timeout(CONNECT_TIMEOUT, self.open()).await {
+        match timeout(self.timeout, self.open()).await {
             Ok(opened) => opened,
-            Err(_) => Err(format!("no connection within {} ms", CONNECT_TIMEOUT.as_millis()).into()),
+            Err(_) => Err(format!("no connection within {} ms", self.timeout.as_millis()).into()),
         }
     }
 }

@@ -114,7 +114,8 @@ impl FromStr for Endpoint {
     }
 }
 
-#[cfg(all(test, feature = "lean"))]
+#[cfg(test)]
+#[cfg(feature = "lean")]
 mod tests {
     use super::*;
 

@@ -21,7 +21,7 @@ use dunlin_management::{
 
 use crate::answer::{Refusal, check_size};
 use crate::config::Clock;
-use crate::{CONNECT_TIMEOUT, ClientConfig, ConfigError};
+use crate::{ClientConfig, ConfigError};
 
 /// Calls the management API through its SDK, with the SDK's own retries turned off.
 #[derive(Clone)]
@@ -40,7 +40,8 @@ impl SdkManagementClient {
     /// [`ConfigError::Roots`].
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         let http_client = http_client(&config)?;
-        let ClientConfig { endpoint, region, credentials, request_timeout, clock, .. } = config;
+        let ClientConfig { endpoint, region, credentials, connect_timeout, request_timeout, clock, .. } =
+            config;
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
@@ -52,7 +53,7 @@ impl SdkManagementClient {
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
+                    .connect_timeout(connect_timeout)
                     .operation_timeout(request_timeout)
                     .build(),
             )
@@ -144,7 +145,8 @@ fn gone_or_error<E>(error: SdkError<E>) -> Result<(), ManagementError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let Some(response) = error.raw_response() else {
+    // A body that broke off was never read into memory.
+    let Some(response) = error.raw_response().filter(|response| response.body().bytes().is_some()) else {
         let kind = match &error {
             SdkError::ConstructionFailure(_) => ManagementErrorKind::Internal,
             _ => ManagementErrorKind::Unavailable,

@@ -120,6 +120,19 @@ mod tests {
         assert_eq!(Roots::System.pem(), Ok(None));
     }
 
+    #[cfg(feature = "lean")]
+    #[test]
+    fn authorities_are_read_for_tls_only() {
+        let client = |endpoint| {
+            let credentials = crate::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+            let config = crate::ClientConfig::new(endpoint, "eu-west-1", credentials)?;
+            crate::LeanManagementClient::new(config.with_roots(Roots::File("/nowhere/ca.pem".into())))
+        };
+        assert!(client("http://localhost:3001/dev").is_ok());
+        let error = client("https://localhost:3001/dev").unwrap_err();
+        assert!(matches!(error, ConfigError::Roots { .. }), "{error}");
+    }
+
     #[test]
     fn a_given_authority_is_taken() {
         let key = rcgen::KeyPair::generate().unwrap();
