@@ -149,5 +149,5 @@ pub const METERED_MESSAGE_BYTES: usize = 32 * 1024;
 /// A mapping template, in bytes (G7).
 pub const MAPPING_TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 
-/// Characters of a rule's document, its SQL included: quotas of AWS IoT Core (S12).
+/// Characters of a rule's document, its SQL included: quotas of AWS IoT Core (S13).
 pub const IOT_RULE_CHARS_MAX: usize = 256 * 1024;

@@ -1,6 +1,10 @@
 //! What a statement says, parsed.
 
-use super::{functions::Function, number::{Arithmetic, Number}, regexp::Pattern};
+use super::{
+    functions::Function,
+    number::{Arithmetic, Number},
+    regexp::Pattern,
+};
 
 /// `SELECT … FROM … WHERE …`, at the top or nested.
 #[derive(Debug, Clone)]
@@ -117,7 +121,9 @@ impl Expression {
             Self::Member(of, _) | Self::Not(of) | Self::Negate(of) | Self::Cast(of, _) => of.reads_payload(),
             Self::Array(items) => any(items),
             Self::Object(entries) => entries.iter().any(|(_, value)| value.reads_payload()),
-            Self::Chain(first, rest) => first.reads_payload() || rest.iter().any(|(_, next)| next.reads_payload()),
+            Self::Chain(first, rest) => {
+                first.reads_payload() || rest.iter().any(|(_, next)| next.reads_payload())
+            }
             Self::Case(case) => {
                 case.subject.reads_payload()
                     || case.branches.iter().any(|(when, then)| when.reads_payload() || then.reads_payload())

@@ -28,13 +28,14 @@ pub(super) enum Kind<'t> {
 
 /// Longest first, so that `<=` is not `<`.
 const SYMBOLS: [&str; 21] = [
-    "<=", ">=", "<>", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ":", ".", "*", "+", "-", "/", "%", "=", ";",
+    "<=", ">=", "<>", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ":", ".", "*", "+", "-", "/", "%", "=",
+    ";",
 ];
 
-/// Cuts a statement into tokens; the last one is [`Kind::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, SqlError> {
+/// Cuts `text` into tokens, from the byte `start` on; the last one is [`Kind::End`].
+pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token<'_>>, SqlError> {
     let mut tokens = Vec::new();
-    let mut at = 0;
+    let mut at = start;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
         let (kind, length) = if first.is_whitespace() {
@@ -112,10 +113,14 @@ fn name(text: &str) -> &str {
 /// `.5`, but not the `.5` of `a.5`, which is a key.
 fn starts_with_fraction(text: &str, before: Option<&Token<'_>>) -> bool {
     let mut characters = text.chars();
-    let fraction = characters.next() == Some('.') && characters.next().is_some_and(|next| next.is_ascii_digit());
+    let fraction =
+        characters.next() == Some('.') && characters.next().is_some_and(|next| next.is_ascii_digit());
     let after_value = matches!(
         before,
-        Some(Token { kind: Kind::Word(_) | Kind::Variable(_) | Kind::Text(_) | Kind::Symbol(")" | "]" | "}"), .. })
+        Some(Token {
+            kind: Kind::Word(_) | Kind::Variable(_) | Kind::Text(_) | Kind::Symbol(")" | "]" | "}"),
+            ..
+        })
     );
     fraction && !after_value
 }
@@ -157,7 +162,7 @@ mod tests {
     use super::*;
 
     fn kinds(text: &str) -> Vec<Kind<'_>> {
-        tokens(text).unwrap().into_iter().map(|token| token.kind).collect()
+        tokens(text, 0).unwrap().into_iter().map(|token| token.kind).collect()
     }
 
     #[test]
@@ -166,8 +171,17 @@ mod tests {
         assert_eq!(
             kinds("SELECT a.b, @v<=.5 -1.5e-3"),
             [
-                Word("SELECT"), Word("a"), Symbol("."), Word("b"), Symbol(","), Variable("v"), Symbol("<="),
-                Number(".5"), Symbol("-"), Number("1.5e-3"), End
+                Word("SELECT"),
+                Word("a"),
+                Symbol("."),
+                Word("b"),
+                Symbol(","),
+                Variable("v"),
+                Symbol("<="),
+                Number(".5"),
+                Symbol("-"),
+                Number("1.5e-3"),
+                End
             ]
         );
         assert_eq!(kinds("'it''s' \"a 'b'\""), [Text("it's".to_owned()), Text("a 'b'".to_owned()), End]);
@@ -185,9 +199,12 @@ mod tests {
             ("a – 1", "the character '–' means nothing here; the sign for minus is - (at column 3)"),
             ("@ a", "a variable has a name, as in @limit (at column 1)"),
             ("a\n ? b", "the character '?' means nothing here (at line 2, column 2)"),
-            ("a.1b", "1b is neither a number nor a name; read a key that starts with a digit by get(object, 'key') (at column 3)"),
+            (
+                "a.1b",
+                "1b is neither a number nor a name; read a key that starts with a digit by get(object, 'key') (at column 3)",
+            ),
         ] {
-            assert_eq!(tokens(text).unwrap_err().to_string(), message, "{text}");
+            assert_eq!(tokens(text, 0).unwrap_err().to_string(), message, "{text}");
         }
     }
 }

@@ -261,7 +261,11 @@ mod tests {
             ("1e-99999999999999999", "0"),
             ("0e99999999999999999", "0"),
         ] {
-            assert_eq!(Number::from_json(text).map(|number| number.to_string()).as_deref(), Some(printed), "{text}");
+            assert_eq!(
+                Number::from_json(text).map(|number| number.to_string()).as_deref(),
+                Some(printed),
+                "{text}"
+            );
         }
         for text in ["1e1000", "1e99999999999999999999", "-1e5000"] {
             assert_eq!(Number::from_json(text), None, "{text}");
@@ -287,7 +291,11 @@ mod tests {
             ("1e", None),
             ("1e5x", None),
         ] {
-            assert_eq!(Number::from_text(text).map(|number| number.to_string()).as_deref(), number, "{text:?}");
+            assert_eq!(
+                Number::from_text(text).map(|number| number.to_string()).as_deref(),
+                number,
+                "{text:?}"
+            );
         }
     }
 
@@ -305,8 +313,18 @@ mod tests {
             ("-7", Arithmetic::Remainder, "3", Some("-1")),
             ("7.5", Arithmetic::Remainder, "2", Some("1.5")),
             ("0.1", Arithmetic::Add, "0.2", Some("0.3")),
-            ("9999999999999999999999999999999999", Arithmetic::Add, "1", Some("10000000000000000000000000000000000")),
-            ("9999999999999999999999999999999999", Arithmetic::Multiply, "10000000000", Some("9.999999999999999999999999999999999E+43")),
+            (
+                "9999999999999999999999999999999999",
+                Arithmetic::Add,
+                "1",
+                Some("10000000000000000000000000000000000"),
+            ),
+            (
+                "9999999999999999999999999999999999",
+                Arithmetic::Multiply,
+                "10000000000",
+                Some("9.999999999999999999999999999999999E+43"),
+            ),
             ("1e999", Arithmetic::Multiply, "10", None),
             ("1e-999", Arithmetic::Multiply, "0.1", Some("0")),
             ("1e999", Arithmetic::Add, "1e-999", Some("1E+999")),

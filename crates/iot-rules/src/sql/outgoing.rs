@@ -1,5 +1,5 @@
 /// What a rule hands to its actions: the outgoing payload, and what templates of the actions may refer to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The payload. With `SELECT *` alone it is the message's own, whatever that is.
     pub payload: Vec<u8>,
@@ -9,17 +9,17 @@ pub struct Outgoing {
     pub variables: Variables,
 }
 
-/// The values of a `SET` clause for one message.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Variables(());
+/// The values of a `SET` clause for one message, for the templates of the rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables(pub(super) Vec<Option<String>>);
 
 /// Why a statement has no result for a message. The service does not run the error action for it (S10).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
-    /// The statement looks inside the payload, and that is not JSON (S7).
-    #[error("the payload is not JSON: {problem}")]
+    /// The statement looks inside the payload, and that is not JSON, or not an object where it must be one (S7).
+    #[error("the payload is not the JSON that the statement needs: {problem}")]
     NotJson {
-        /// What the reader said, with its place.
+        /// What is wrong with it, with its place.
         problem: String,
     },
     /// A bound of the evaluation was reached.
@@ -27,7 +27,7 @@ pub enum EvaluateError {
     Limit {
         /// What there is too much of.
         what: &'static str,
-        /// The named bound.
+        /// The named bound; see [`crate::sql::limits`].
         limit: u64,
     },
 }

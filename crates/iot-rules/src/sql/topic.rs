@@ -11,18 +11,18 @@ impl TopicFilter {
     /// If it is empty, or a wildcard does not stand alone in its level, or `#` is not last.
     pub fn parse(filter: &str) -> Result<Self, SqlError> {
         if filter.is_empty() || filter.contains('\0') {
-            return Err(SqlError::new("FROM names no topic filter"));
+            return Err(SqlError::general("FROM names no topic filter"));
         }
         let mut levels = filter.split('/').peekable();
         while let Some(level) = levels.next() {
             let alone = level.len() == 1;
             if level.contains(['+', '#']) && !alone {
-                return Err(SqlError::new(format!(
+                return Err(SqlError::general(format!(
                     "in {filter:?} a wildcard shares the level {level:?}; it stands alone"
                 )));
             }
             if level == "#" && levels.peek().is_some() {
-                return Err(SqlError::new(format!(
+                return Err(SqlError::general(format!(
                     "in {filter:?} the # is not last; it can only end a filter"
                 )));
             }

@@ -31,7 +31,9 @@ impl std::str::FromStr for Version {
     fn from_str(text: &str) -> Result<Self, SqlError> {
         let mut all = [Self::V2015_10_08, Self::V2016_03_23, Self::Beta].into_iter();
         all.find(|version| version.as_str() == text).ok_or_else(|| {
-            SqlError::general(format!("there is no SQL version {text:?}; there are 2016-03-23, 2015-10-08 and beta"))
+            SqlError::general(format!(
+                "there is no SQL version {text:?}; there are 2016-03-23, 2015-10-08 and beta"
+            ))
         })
     }
 }

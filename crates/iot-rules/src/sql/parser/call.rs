@@ -1,0 +1,100 @@
+use super::Parser;
+use crate::sql::{
+    SqlError, Version,
+    ast::{Call, Expression},
+    functions::{self, Function},
+    regexp::Pattern,
+    time,
+};
+
+/// Functions of the service that ask another service; there is nobody to ask here.
+const REMOTE: [&str; 6] = [
+    "aws_lambda",
+    "get_dynamodb",
+    "get_registry_data",
+    "get_secret",
+    "get_thing_shadow",
+    "machinelearning_predict",
+];
+
+impl Parser<'_> {
+    /// A call, from its name to after its parenthesis.
+    pub(super) fn call(&mut self, name: &str) -> Result<Expression, SqlError> {
+        let span = self.span();
+        let lower = name.to_ascii_lowercase();
+        self.next();
+        self.next();
+        if lower == "cast" {
+            let cast = self.cast()?;
+            self.expect(")", "after a cast")?;
+            return Ok(cast);
+        }
+        if REMOTE.contains(&lower.as_str()) {
+            let message = format!(
+                "{lower} asks another service, which no local stack has; publish the value with the message, or let the function of the rule read it"
+            );
+            return Err(self.error(span, message));
+        }
+        let Some(function) = functions::find(&lower) else {
+            let near = functions::nearest(&lower).map(|near| format!("; is it {near}")).unwrap_or_default();
+            return Err(self.error(span, format!("there is no function {name}{near}")));
+        };
+        if function.since == Version::V2016_03_23 {
+            self.needs_2016(&format!("the function {}", function.name), span.clone())?;
+        }
+        let first = self.at;
+        let arguments = self.list(")", Self::value)?;
+        let end = self.tokens[self.at - 1].span.end;
+        if !function.takes.contains(&arguments.len()) {
+            let message = format!(
+                "{} takes {}, not {}; on the service such a call is always undefined",
+                function.name,
+                count(function),
+                arguments.len()
+            );
+            return Err(self.error(span.start..end, message));
+        }
+        let mut call = Call { function, arguments, pattern: None };
+        // Literals that can only be right or wrong are checked here, once.
+        if let Err(message) = self.check(&mut call) {
+            let span = self.tokens.get(first).map_or(span, |token| token.span.start..end - 1);
+            return Err(self.error(span, message));
+        }
+        Ok(Expression::Call(Box::new(call)))
+    }
+
+    fn check(&self, call: &mut Call) -> Result<(), String> {
+        let text = |place: usize| match call.arguments.get(place) {
+            Some(Expression::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        match call.function.name {
+            name @ ("encode" | "decode") => match text(1) {
+                Some("base64") => Ok(()),
+                Some("proto") => Err("decode(…, 'proto', …) reads a descriptor from S3, which no local stack has; decode it in the function of the rule".to_owned()),
+                _ => Err(format!("{name} takes the scheme 'base64' as its second argument")),
+            },
+            "regexp_matches" | "regexp_replace" | "regexp_substr" => {
+                if let Some(pattern) = text(1) {
+                    call.pattern = Some(Pattern::new(pattern)?);
+                }
+                Ok(())
+            }
+            "parse_time" => text(0).map_or(Ok(()), time::format::check),
+            "time_to_epoch" => text(1).map_or(Ok(()), time::parse::check),
+            "get_mqtt_property" if text(0).is_none() => Err("get_mqtt_property takes one of the texts 'content_type', 'format_indicator', 'response_topic' and 'correlation_data'".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many arguments a function takes, for a message.
+fn count(function: &Function) -> String {
+    let arguments = |count: usize| format!("{count} argument{}", if count == 1 { "" } else { "s" });
+    match (*function.takes.start(), *function.takes.end()) {
+        (0, 0) => "no arguments".to_owned(),
+        (least, usize::MAX) => format!("{} or more", arguments(least)),
+        (least, most) if least == most => arguments(least),
+        (least, most) => format!("{least} to {}", arguments(most)),
+    }
+}
