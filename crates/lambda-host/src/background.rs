@@ -1,19 +1,24 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use dunlin_events::limits::{ASYNC_RETRY_DELAYS, ASYNC_THROTTLE_DELAY_MAX, ASYNC_THROTTLE_DELAY_MIN};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
 };
 
-use dunlin_events::limits::{ASYNC_EVENT_AGE_MAX, ASYNC_RETRY_DELAYS, ASYNC_THROTTLE_DELAY_MIN};
-
 use crate::{
-    InvokeError,
+    InvokeError, InvokeOutcome, RecordKind, Throttle,
     function::{Event, Function},
-    limits::{EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
+    host::Inner,
+    limits::{EVENT_HOPS_MAX, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
+    records::{Condition, EventRecord, Invoked},
 };
 
-/// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails (N5).
+/// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails or is
+/// throttled, and at last told to whoever is to know how they ended (N5).
 pub(crate) struct Background {
     events: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
@@ -38,25 +43,25 @@ impl Background {
         EVENTS_ACCEPTED_MAX - self.events.available_permits()
     }
 
-    /// Accepts an event, or says that there are too many.
-    pub(crate) fn accept(&self, function: &Arc<Function>, event: Event) -> Result<(), InvokeError> {
-        let too_many =
-            |reason| InvokeError::TooManyRequests { function: function.config.name.clone(), reason };
+    /// Accepts an event, or says that there are too many. `hops` functions have passed it on before.
+    pub(crate) fn accept(
+        &self,
+        host: &Arc<Inner>,
+        function: &Arc<Function>,
+        event: Event,
+        hops: u32,
+    ) -> Result<(), InvokeError> {
+        let too_many = |_| function.throttled(Throttle::EventQueue);
         let bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX);
         let place = Place {
-            _event: Arc::clone(&self.events)
-                .try_acquire_owned()
-                .map_err(|_| too_many("too many asynchronous invocations are waiting"))?,
-            _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(|_| {
-                too_many("the payloads of asynchronous invocations that are waiting are too large")
-            })?,
+            _event: Arc::clone(&self.events).try_acquire_owned().map_err(too_many)?,
+            _bytes: Arc::clone(&self.bytes).try_acquire_many_owned(bytes).map_err(too_many)?,
         };
-        let shutdown = function.shared.shutdown.clone();
-        let function = Arc::clone(function);
-        let tasks = function.shared.tasks.clone();
-        tasks.spawn(async move {
+        let running = Running { host: Arc::clone(host), function: Arc::clone(function), event, hops };
+        let shutdown = host.shared.shutdown.clone();
+        host.shared.tasks.spawn(async move {
             tokio::select! {
-                () = run(&function, event) => {}
+                () = running.run() => {}
                 () = shutdown.cancelled() => {}
             }
             drop(place);
@@ -65,48 +70,158 @@ impl Background {
     }
 }
 
-async fn run(function: &Arc<Function>, event: Event) {
-    let divisor = function.shared.config.event_delay_divisor;
-    let mut delays = ASYNC_RETRY_DELAYS.into_iter().map(|delay| delay / divisor);
-    let request_id = event.request_id.clone();
-    let mut attempt = 1;
-    loop {
-        let Some(failed) = attempt_once(function, &event).await else { return };
-        let Some(delay) = delays.next() else {
-            tracing::error!(
-                function = &*function.name,
-                %request_id,
-                attempt,
-                "an asynchronous invocation failed for the last time and is dropped: {failed}"
-            );
-            return;
-        };
-        tracing::warn!(
-            function = &*function.name,
-            %request_id,
-            attempt,
-            "an asynchronous invocation failed and is tried again in {delay:?}: {failed}"
-        );
-        sleep(delay).await;
-        attempt += 1;
-    }
+/// An accepted event on its way through its attempts.
+struct Running {
+    host: Arc<Inner>,
+    function: Arc<Function>,
+    event: Event,
+    hops: u32,
 }
 
-/// Runs the function once; says how it failed. An invocation that finds no room is not an attempt: it is offered again.
-async fn attempt_once(function: &Arc<Function>, event: &Event) -> Option<String> {
-    let accepted = Instant::now();
-    loop {
-        // Never closed.
-        let turn = function.background.acquire().await;
-        let result = function.invoke(event.clone()).await;
-        drop(turn);
-        match result {
-            Ok(outcome) => return outcome.function_error.map(|kind| format!("{kind:?}")),
-            Err(InvokeError::TooManyRequests { .. }) if accepted.elapsed() < ASYNC_EVENT_AGE_MAX => {
-                sleep(ASYNC_THROTTLE_DELAY_MIN / function.shared.config.event_delay_divisor).await;
+/// How the attempts ended.
+struct End {
+    condition: Condition,
+    /// Times that the function ran.
+    runs: u32,
+    /// How it ran the last time.
+    last: Option<InvokeOutcome>,
+}
+
+impl Running {
+    async fn run(self) {
+        let Some(end) = self.attempts().await else { return };
+        let events = &self.function.config.event_invoke;
+        if end.condition == Condition::Success {
+            if let Some(target) = &events.on_success {
+                self.pass_on(target, RecordKind::OnSuccess, &end);
             }
-            Err(InvokeError::ShuttingDown) => return None,
-            Err(error) => return Some(error.to_string()),
+            return;
+        }
+        let said = end.last.as_ref().map(|outcome| String::from_utf8_lossy(&outcome.payload));
+        tracing::error!(
+            function = &*self.function.name,
+            request_id = %self.event.request_id,
+            runs = end.runs,
+            "an asynchronous invocation is given up ({}): {}",
+            end.condition.as_str(),
+            said.as_deref().unwrap_or("the function never ran")
+        );
+        if let Some(target) = &events.on_failure {
+            self.pass_on(target, RecordKind::OnFailure, &end);
+        }
+        if let Some(target) = &events.dead_letter_target {
+            self.pass_on(target, RecordKind::DeadLetter, &end);
+        }
+    }
+
+    /// Runs the function until it succeeds or the event is given up; `None` when the host ends.
+    async fn attempts(&self) -> Option<End> {
+        let function = &self.function;
+        let accepted = Instant::now();
+        let age_max = function.config.event_invoke.age_max;
+        let mut retries = ASYNC_RETRY_DELAYS
+            .into_iter()
+            .take(usize::try_from(function.config.event_invoke.retries_max).unwrap_or(usize::MAX));
+        let mut throttled = ASYNC_THROTTLE_DELAY_MIN;
+        let mut runs = 0;
+        let mut last = None;
+        loop {
+            // The service does not wait for somebody to switch the function on again.
+            if function.is_switched_off() {
+                return Some(End { condition: Condition::ZeroReservedConcurrency, runs, last });
+            }
+            // Never closed.
+            let turn = function.background.acquire().await;
+            if accepted.elapsed() >= age_max {
+                return Some(End { condition: Condition::EventAgeExceeded, runs, last });
+            }
+            let result = function.invoke(self.event.clone()).await;
+            drop(turn);
+            let delay = match result {
+                Ok(outcome) => {
+                    runs += 1;
+                    let failed = outcome.function_error.is_some();
+                    last = Some(outcome);
+                    if !failed {
+                        return Some(End { condition: Condition::Success, runs, last });
+                    }
+                    let Some(delay) = retries.next() else {
+                        return Some(End { condition: Condition::RetriesExhausted, runs, last });
+                    };
+                    let delay = self.scaled(delay);
+                    tracing::warn!(
+                        function = &*function.name,
+                        request_id = %self.event.request_id,
+                        runs,
+                        "an asynchronous invocation failed and is tried again in {delay:?}"
+                    );
+                    delay
+                }
+                Err(InvokeError::ShuttingDown) => return None,
+                // Nothing else is refused here; an invocation that finds no room is not an attempt.
+                Err(_) => {
+                    let delay = throttled;
+                    throttled = (throttled * 2).min(ASYNC_THROTTLE_DELAY_MAX);
+                    self.scaled(delay)
+                }
+            };
+            // One that would be too old by then is given up now.
+            if accepted.elapsed() + delay >= age_max {
+                return Some(End { condition: Condition::EventAgeExceeded, runs, last });
+            }
+            sleep(delay).await;
+        }
+    }
+
+    fn scaled(&self, delay: Duration) -> Duration {
+        delay / self.host.shared.config.event_delay_divisor
+    }
+
+    fn pass_on(&self, target: &str, kind: RecordKind, end: &End) {
+        let now: SystemTime = (self.host.shared.config.wall_clock)();
+        let invoked = Invoked {
+            function_arn: &self.function.arn,
+            event: &self.event,
+            condition: end.condition,
+            runs: end.runs,
+            last: end.last.as_ref(),
+        };
+        let record = EventRecord::new(target, kind, &invoked, now);
+        if kind != RecordKind::DeadLetter
+            && let Ok(function) = self.host.find(target)
+        {
+            return self.invoke_destination(&function, record);
+        }
+        match &self.host.shared.config.event_records {
+            Some(sink) => sink(record),
+            None => tracing::warn!(
+                function = &*self.function.name,
+                request_id = %self.event.request_id,
+                "a record of an asynchronous invocation ({}) would go to {target}, which does not exist here",
+                end.condition.as_str()
+            ),
+        }
+    }
+
+    fn invoke_destination(&self, function: &Arc<Function>, record: EventRecord) {
+        let hops = self.hops + 1;
+        if hops >= EVENT_HOPS_MAX {
+            tracing::error!(
+                function = &*function.name,
+                "{hops} functions have passed an asynchronous invocation on to each other; it ends here, for it looks like \
+                 a loop of destinations"
+            );
+            return;
+        }
+        let event = Event {
+            request_id: self.host.new_id(),
+            payload: record.payload,
+            client_context: None,
+            trace_id: self.event.trace_id.clone(),
+            log_tail: false,
+        };
+        if let Err(error) = self.host.background.accept(&self.host, function, event, hops) {
+            tracing::error!(function = &*function.name, "a record could not be passed on: {error}");
         }
     }
 }

@@ -3,9 +3,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use dunlin_events::limits::{ACCOUNT_CONCURRENCY_MAX, FUNCTION_INIT_TIMEOUT};
+use dunlin_events::limits::{ACCOUNT_CONCURRENCY_MAX, FUNCTION_INIT_TIMEOUT, UNRESERVED_CONCURRENCY_MIN};
 
 use crate::{
+    FunctionConfig,
     error::ConfigError,
     limits::{
         ENVIRONMENT_IDLE_MAX, ENVIRONMENTS_PER_FUNCTION_MAX, EVENT_DELAY_DIVISOR, QUEUE_WAIT_MAX,
@@ -97,6 +98,18 @@ impl HostConfig {
         }
     }
 
+    /// What is left for functions that reserve nothing.
+    pub(crate) fn unreserved(&self, functions: &[FunctionConfig]) -> Result<usize, ConfigError> {
+        let account = self.account_concurrency_max;
+        let reserving = functions.iter().filter_map(|function| function.reserved_concurrency);
+        let reserved = reserving.fold(0_usize, usize::saturating_add);
+        // Nothing can always be reserved, also of an account with a small quota.
+        if reserved > account.saturating_sub(UNRESERVED_CONCURRENCY_MIN) {
+            return Err(ConfigError::Reserved { reserved, account });
+        }
+        Ok(account - reserved)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let digits = self.account_id.bytes().all(|byte| byte.is_ascii_digit());
         if self.account_id.len() != 12 || !digits {
@@ -125,6 +138,27 @@ pub(crate) fn function_arn(region: &str, account_id: &str, name: &str) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_reserved_is_taken_off_the_account() {
+        let host = HostConfig::new("eu-west-1", "123456789012");
+        let reserving = |reserved| {
+            let mut function = FunctionConfig::new("notify", "code");
+            function.reserved_concurrency = reserved;
+            function
+        };
+        let functions = [reserving(Some(500)), reserving(None), reserving(Some(400))];
+        assert_eq!(host.unreserved(&functions).unwrap(), 100);
+        let error = host.unreserved(&[reserving(Some(901))]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the functions reserve 901 concurrent invocations, and the account has 1000, of which 100 have to stay \
+             unreserved; reserve less"
+        );
+        let small = HostConfig { account_concurrency_max: 10, ..host };
+        assert_eq!(small.unreserved(&[reserving(Some(0))]).unwrap(), 10);
+        assert!(small.unreserved(&[reserving(Some(1))]).is_err());
+    }
 
     #[test]
     fn hosts_are_checked() {

@@ -14,16 +14,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FunctionErrorKind, RequestId,
     code::{Fingerprint, Prepared},
+    concurrency::Slot,
+    extensions::{ExtensionEvent, Extensions, Refused, ShutdownReason, Subscription, Tracing},
+    failure::Failure,
     function::{Function, Invocation},
-    limits::RUNTIME_CONNECTIONS_MAX,
+    memory,
     output::Output,
+    platform_log::{PlatformLog, Report, Status},
     pool::EnvironmentId,
     process::Process,
 };
 
 /// One execution environment: a process, and what it is at.
 ///
-/// It hands events to the process's polls and takes its answers. Whatever ends an invocation takes `outstanding`
+/// It hands events to the process's polls and takes its answers. Whatever ends an invocation takes it out of `outstanding`
 /// under the lock, so each invocation is answered once, by whoever comes first: the function, its
 /// deadline or its end.
 pub(crate) struct Environment {
@@ -31,41 +35,74 @@ pub(crate) struct Environment {
     pub(crate) process: Process,
     pub(crate) output: Output,
     pub(crate) stop: CancellationToken,
-    /// Wakes the supervisor when the process says that it cannot begin.
-    pub(crate) init_failed: Notify,
+    /// Wakes the supervisor when the process or an extension says that it cannot begin or go on.
+    pub(crate) failed: Notify,
     /// Weak, since the function's pool holds the environment.
     function: Weak<Function>,
+    platform_log: Arc<PlatformLog>,
+    arn: String,
     prepared: Prepared,
+    /// Invocations that it takes at a time.
+    concurrency: usize,
+    started: Instant,
     state: Mutex<State>,
+}
+
+/// What distinguishes one environment from the next of the same function.
+pub(crate) struct Beginning {
+    pub(crate) id: EnvironmentId,
+    pub(crate) prepared: Prepared,
+    pub(crate) process: Process,
+    pub(crate) output: Output,
+    pub(crate) stop: CancellationToken,
+    pub(crate) phase: Phase,
+    pub(crate) started: Instant,
+}
+
+/// On whose time an environment initialises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// On its own.
+    Init,
+    /// On that of its first invocation: the service tries an initialisation that failed once more that way.
+    Invoke,
 }
 
 struct State {
     polls: VecDeque<oneshot::Sender<NextEvent>>,
-    outstanding: Option<Outstanding>,
-    /// The last invocation, from its answer to the next event.
+    outstanding: Vec<Outstanding>,
+    /// The last invocation that was answered.
     answered: Option<RequestId>,
+    /// Invocations whose deadline has passed and whose answer may still come, oldest first. Only where several run at a
+    /// time: elsewhere the process is ended.
+    expired: VecDeque<RequestId>,
     /// The pool knows that a poll is waiting.
     offered: bool,
-    /// The first poll has come: initialisation is over.
+    /// The process and its extensions have asked for their first events: initialisation is over.
     initialised: bool,
-    init_error: Option<Bytes>,
+    /// What the first invocation's report says of the initialisation.
+    init_duration: Option<Duration>,
+    /// The first invocation's time has been running since then.
+    invoke_since: Option<Instant>,
+    failure: Option<Failure>,
+    /// It ends with its last invocation.
+    retired: bool,
     ended: bool,
     idle_since: Instant,
-    extensions: Vec<Extension>,
-}
-
-/// An extension that the process registered. It gets no events; a runtime registers one to be told to stop (by SIGTERM).
-struct Extension {
-    name: String,
-    identifier: String,
+    extensions: Extensions,
+    /// Extensions that were told of an invocation, which has ended, have until then to ask for their next event.
+    extensions_due: Option<Instant>,
 }
 
 /// An invocation that the process is at.
 pub(crate) struct Outstanding {
     pub(crate) request_id: RequestId,
-    pub(crate) answer: oneshot::Sender<Answer>,
-    pub(crate) started: Instant,
+    answer: oneshot::Sender<Answer>,
+    slot: Slot,
+    log_tail: bool,
+    started: Instant,
     deadline: Instant,
+    init_duration: Option<Duration>,
 }
 
 /// How an invocation ended.
@@ -73,8 +110,10 @@ pub(crate) struct Outstanding {
 pub(crate) struct Answer {
     pub(crate) payload: Bytes,
     pub(crate) error: Option<FunctionErrorKind>,
-    pub(crate) log_tail: String,
+    /// `None` if nobody asked for it.
+    pub(crate) log_tail: Option<String>,
     pub(crate) duration: Duration,
+    pub(crate) init_duration: Option<Duration>,
 }
 
 /// What a poll is answered with.
@@ -82,18 +121,20 @@ pub(crate) struct Answer {
 pub(crate) struct NextEvent {
     pub(crate) request_id: RequestId,
     pub(crate) payload: Bytes,
-    pub(crate) deadline_ms: u128,
+    pub(crate) deadline_ms: u64,
     pub(crate) client_context: Option<String>,
     pub(crate) trace_id: Option<String>,
 }
 
-/// Why the process's call is refused (P3).
+/// Why the process's call is refused (P3, P4).
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
     /// There is no such invocation, or not any more: 400.
     UnknownInvocation,
     /// Not at this point: 403.
     WrongState,
+    /// The invocation's time is over: 410.
+    TooLate,
 }
 
 /// What the supervisor finds when it looks.
@@ -101,38 +142,43 @@ pub(crate) enum Due {
     /// Nothing before this time.
     Later(Instant),
     InitTimedOut,
-    /// The environment has ended; this invocation is still to be told.
-    TimedOut(Outstanding),
+    /// Invocations that are still to be told. Where only one runs at a time the environment has ended with it.
+    TimedOut(Vec<Outstanding>),
+    ExtensionLate(String),
+    Retired,
     Idle,
 }
 
 impl Environment {
-    pub(crate) fn new(
-        id: EnvironmentId,
-        function: &Arc<Function>,
-        prepared: Prepared,
-        process: Process,
-        output: Output,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(function: &Arc<Function>, beginning: Beginning) -> Self {
+        let Beginning { id, prepared, process, output, stop, phase, started } = beginning;
         Self {
             id,
             process,
             output,
             stop,
-            init_failed: Notify::new(),
+            failed: Notify::new(),
             function: Arc::downgrade(function),
+            platform_log: Arc::clone(&function.platform_log),
+            arn: function.arn.clone(),
             prepared,
+            concurrency: function.config.environment_concurrency,
+            started,
             state: Mutex::new(State {
                 polls: VecDeque::new(),
-                outstanding: None,
+                outstanding: Vec::new(),
                 answered: None,
+                expired: VecDeque::new(),
                 offered: false,
                 initialised: false,
-                init_error: None,
+                init_duration: None,
+                invoke_since: (phase == Phase::Invoke).then_some(started),
+                failure: None,
+                retired: false,
                 ended: false,
                 idle_since: Instant::now(),
-                extensions: Vec::new(),
+                extensions: Extensions::default(),
+                extensions_due: None,
             }),
         }
     }
@@ -156,12 +202,12 @@ impl Environment {
             if state.ended {
                 return receiver;
             }
-            if state.polls.len() >= RUNTIME_CONNECTIONS_MAX {
+            // One for each of its connections; those that were given up stay behind.
+            if state.polls.len() > self.concurrency {
                 state.polls.retain(|poll| !poll.is_closed());
             }
             state.polls.push_back(sender);
-            state.initialised = true;
-            state.claim_offer()
+            self.claim_offer(&mut state)
         };
         if offer {
             self.offer();
@@ -169,38 +215,55 @@ impl Environment {
         receiver
     }
 
-    /// Hands an event to the process, or gives it back: the process is gone, or no poll of it is open any more.
-    pub(crate) fn deliver(&self, invocation: Invocation, now: SystemTime) -> Result<(), Invocation> {
+    /// Hands an event to the process; says whether it would take another one at once. Gives the event back if the process
+    /// is gone, or no poll of it is open any more.
+    pub(crate) fn deliver(&self, invocation: Invocation, now: SystemTime) -> Result<bool, Invocation> {
         if self.process.has_exited() {
             return Err(invocation);
         }
-        let timeout = invocation.timeout;
-        let deadline = now + timeout;
+        let mut state = self.state();
+        state.offered = false;
+        if state.ended || state.outstanding.len() >= self.concurrency || !state.extensions.are_ready() {
+            return Err(invocation);
+        }
+        let (started, spent) = match state.invoke_since {
+            Some(since) => (since, since.elapsed()),
+            None => (Instant::now(), Duration::ZERO),
+        };
+        let deadline = now + invocation.timeout.saturating_sub(spent);
         let mut event = NextEvent {
             request_id: invocation.request_id.clone(),
             payload: invocation.payload.clone(),
-            deadline_ms: deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis(),
+            deadline_ms: epoch_ms(deadline),
             client_context: invocation.client_context.clone(),
             trace_id: invocation.trace_id.clone(),
         };
-        let mut state = self.state();
-        state.offered = false;
-        if state.ended || state.outstanding.is_some() {
-            return Err(invocation);
+        if self.concurrency == 1 {
+            self.output.begin(&invocation.request_id, invocation.log_tail);
         }
-        self.output.begin(&invocation.request_id);
+        self.platform_log.started(&self.output, &invocation.request_id);
         while let Some(poll) = state.polls.pop_front() {
             match poll.send(event) {
                 Ok(()) => {
-                    let started = Instant::now();
+                    state.invoke_since = None;
                     state.answered = None;
-                    state.outstanding = Some(Outstanding {
+                    state.extensions.tell_invoke(|| ExtensionEvent::Invoke {
+                        deadline_ms: epoch_ms(deadline),
+                        request_id: invocation.request_id.as_str().to_owned(),
+                        invoked_function_arn: self.arn.clone(),
+                        tracing: invocation.trace_id.map(Tracing::new),
+                    });
+                    let init_duration = state.init_duration.take();
+                    state.outstanding.push(Outstanding {
                         request_id: invocation.request_id,
                         answer: invocation.answer,
+                        slot: invocation.slot,
+                        log_tail: invocation.log_tail,
                         started,
-                        deadline: started + timeout,
+                        deadline: started + invocation.timeout,
+                        init_duration,
                     });
-                    return Ok(());
+                    return Ok(self.claim_offer(&mut state));
                 }
                 Err(unsent) => event = unsent,
             }
@@ -211,69 +274,123 @@ impl Environment {
     /// The process has answered an invocation.
     ///
     /// # Errors
-    /// The invocation is not the one that the process is at.
+    /// The invocation is not one that the process is at.
     pub(crate) fn answer(
         self: &Arc<Self>,
         request_id: &str,
         payload: Bytes,
         error: Option<FunctionErrorKind>,
     ) -> Result<(), Refusal> {
-        let (outstanding, offer) = {
+        let (outstanding, tail, offer, retired) = {
             let mut state = self.state();
-            match &state.outstanding {
-                Some(outstanding) if outstanding.request_id.as_str() == request_id => {}
-                None if state.answered.as_ref().is_some_and(|id| id.as_str() == request_id) => {
-                    return Err(Refusal::WrongState);
-                }
-                _ => return Err(Refusal::UnknownInvocation),
-            }
-            let Some(outstanding) = state.outstanding.take() else { return Err(Refusal::UnknownInvocation) };
+            let at = state.at(request_id)?;
+            let outstanding = state.outstanding.swap_remove(at);
             state.answered = Some(outstanding.request_id.clone());
             state.idle_since = Instant::now();
+            if !state.extensions.are_ready() {
+                state.extensions_due = Some(outstanding.deadline);
+            }
             // A concurrent runtime has further polls open.
             state.polls.retain(|poll| !poll.is_closed());
-            (outstanding, state.claim_offer())
+            // Before the next event can begin.
+            let tail = outstanding.log_tail.then(|| self.tail());
+            let offer = self.claim_offer(&mut state);
+            let retired = state.retired && state.outstanding.is_empty();
+            (outstanding, tail, offer, retired)
         };
-        let answer =
-            Answer { payload, error, log_tail: self.output.tail(), duration: outstanding.started.elapsed() };
         // The pool learns first: whoever gets the answer may send its next event at once.
+        if let Some(function) = self.function() {
+            function.finished(self);
+        }
         if offer {
             self.offer();
-        } else if let Some(function) = self.function() {
-            function.settled(self.id);
         }
-        // Whoever asked may be gone.
-        drop(outstanding.answer.send(answer));
+        let (status, error_type) = match error {
+            None => (Status::Success, None),
+            Some(FunctionErrorKind::ResponseTooLarge) => Failure::ResponseTooLarge.status(),
+            Some(_) => (Status::Error, None),
+        };
+        self.conclude(outstanding, payload, error, tail, (status, error_type));
+        if retired {
+            self.stop.cancel();
+        }
         Ok(())
     }
 
-    /// The id of the invocation that the process is at, if it is this one.
-    pub(crate) fn is_at(&self, request_id: &str) -> bool {
-        self.state()
-            .outstanding
-            .as_ref()
-            .is_some_and(|outstanding| outstanding.request_id.as_str() == request_id)
+    /// Ends the environment, after its last invocation if it is at one.
+    pub(crate) fn stop_when_done(&self) {
+        let mut state = self.state();
+        state.retired = true;
+        if state.outstanding.is_empty() {
+            self.stop.cancel();
+        }
     }
 
-    /// The process cannot begin.
+    /// Tells whoever waits for an invocation that it has failed. The environment has let go of it before.
+    pub(crate) fn fail(&self, outstanding: Outstanding, failure: &Failure, now: SystemTime) {
+        let payload = failure.payload(&outstanding.request_id, now);
+        let tail = outstanding.log_tail.then(|| self.tail());
+        self.conclude(outstanding, payload, Some(failure.kind()), tail, failure.status());
+    }
+
+    fn conclude(
+        &self,
+        outstanding: Outstanding,
+        payload: Bytes,
+        error: Option<FunctionErrorKind>,
+        tail: Option<Vec<u8>>,
+        (status, error_type): (Status, Option<&'static str>),
+    ) {
+        let Outstanding { request_id, answer, slot, started, init_duration, .. } = outstanding;
+        let duration = started.elapsed();
+        let report = Report { status, error_type, duration, init_duration, produced: payload.len() };
+        let peak_mb = || memory::peak_mb(self.process.pid());
+        let log_tail = tail.map(|own| self.platform_log.tail(&own, &request_id, &report, peak_mb()));
+        // Room for whatever follows upon the answer.
+        drop(slot);
+        // Whoever asked may be gone.
+        drop(answer.send(Answer { payload, error, log_tail, duration, init_duration }));
+        self.platform_log.ended(&self.output, &request_id, &report, peak_mb);
+    }
+
+    /// What the process has printed since the invocation began. Lines of several at a time cannot be told apart.
+    fn tail(&self) -> Vec<u8> {
+        if self.concurrency == 1 { self.output.tail() } else { Vec::new() }
+    }
+
+    /// Whether the process is at that invocation.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn check_at(&self, request_id: &str) -> Result<(), Refusal> {
+        self.state().at(request_id).map(drop)
+    }
+
+    /// The process, or an extension, cannot begin.
     ///
     /// # Errors
     /// It has begun already.
-    pub(crate) fn fail_init(&self, body: Bytes) -> Result<(), Refusal> {
+    pub(crate) fn fail_init(&self, failure: Failure) -> Result<(), Refusal> {
         {
             let mut state = self.state();
-            if state.initialised || state.init_error.is_some() {
+            if state.initialised || state.failure.is_some() {
                 return Err(Refusal::WrongState);
             }
-            state.init_error = Some(body);
+            state.failure = Some(failure);
         }
-        self.init_failed.notify_one();
+        self.failed.notify_one();
         Ok(())
     }
 
-    /// What the process said on `/runtime/init/error`.
-    pub(crate) fn take_init_error(&self) -> Option<Bytes> {
-        self.state().init_error.take()
+    /// An extension cannot go on.
+    pub(crate) fn fail_later(&self, failure: Failure) {
+        self.state().failure.get_or_insert(failure);
+        self.failed.notify_one();
+    }
+
+    /// Why the process, or an extension, says that it cannot begin or go on.
+    pub(crate) fn take_failure(&self) -> Option<Failure> {
+        self.state().failure.take()
     }
 
     pub(crate) fn is_initialised(&self) -> bool {
@@ -281,7 +398,16 @@ impl Environment {
     }
 
     pub(crate) fn has_outstanding(&self) -> bool {
-        self.state().outstanding.is_some()
+        !self.state().outstanding.is_empty()
+    }
+
+    /// How much memory the process uses, in MB, if that is more than `memory_mb` while it is at work.
+    pub(crate) fn memory_excess(&self, memory_mb: u32) -> Option<u32> {
+        let idle = {
+            let state = self.state();
+            state.initialised && state.outstanding.is_empty()
+        };
+        if idle { None } else { memory::used_mb(self.process.pid()).filter(|&used_mb| used_mb > memory_mb) }
     }
 
     /// What the supervisor has to do now. `recheck` bounds its sleep and is at most the function's timeout: an invocation
@@ -294,49 +420,122 @@ impl Environment {
         idle_max: Duration,
     ) -> Due {
         let mut state = self.state();
+        let look_again = now + recheck;
         if !state.initialised {
-            let look_again = init_deadline.min(now + recheck);
-            return if now >= init_deadline { Due::InitTimedOut } else { Due::Later(look_again) };
+            return if now >= init_deadline {
+                Due::InitTimedOut
+            } else {
+                Due::Later(init_deadline.min(look_again))
+            };
         }
-        match &state.outstanding {
-            Some(outstanding) if now >= outstanding.deadline => match state.end() {
-                Some(outstanding) => Due::TimedOut(outstanding),
-                None => Due::Later(now + recheck),
-            },
-            Some(outstanding) => Due::Later(outstanding.deadline),
-            None if now >= state.idle_since + idle_max => Due::Idle,
-            None => Due::Later((now + recheck).min(state.idle_since + idle_max)),
+        if state.extensions.are_ready() {
+            state.extensions_due = None;
+        } else if state.extensions_due.is_some_and(|due| now >= due) {
+            return Due::ExtensionLate(state.extensions.late().unwrap_or_default().to_owned());
         }
+        let late: Vec<_> =
+            state.outstanding.extract_if(.., |invocation| now >= invocation.deadline).collect();
+        if !late.is_empty() {
+            if self.concurrency == 1 {
+                state.end();
+            } else {
+                // No more than can be stuck in the process at a time.
+                let known = state.expired.len();
+                let surplus = (known + late.len()).saturating_sub(self.concurrency);
+                state.expired.drain(..surplus.min(known));
+                state.expired.extend(late.iter().map(|invocation| invocation.request_id.clone()));
+            }
+            return Due::TimedOut(late);
+        }
+        if state.retired && state.outstanding.is_empty() {
+            return Due::Retired;
+        }
+        if let Some(deadline) = state.outstanding.iter().map(|invocation| invocation.deadline).min() {
+            return Due::Later(deadline.min(look_again));
+        }
+        let idle_until = state.idle_since + idle_max;
+        if now >= idle_until { Due::Idle } else { Due::Later(look_again.min(idle_until)) }
     }
 
-    /// No event is taken and no answer accepted any more. Gives the invocation that is left without an answer.
-    pub(crate) fn end(&self) -> Option<Outstanding> {
+    /// No event is taken and no answer accepted any more. Gives the invocations that are left without an answer.
+    pub(crate) fn end(&self) -> Vec<Outstanding> {
         self.state().end()
     }
 
     /// Registers an extension under an identifier of the caller's making.
     ///
     /// # Errors
-    /// The error type of the refusal.
+    /// The error type and the text of the refusal.
     pub(crate) fn register_extension(
         &self,
         name: &str,
-        identifier: String,
-        extensions_max: usize,
-    ) -> Result<(), &'static str> {
+        identifier: &RequestId,
+        events: &[Subscription],
+    ) -> Result<(), Refused> {
         let mut state = self.state();
-        if state.extensions.iter().any(|extension| extension.name == name) {
-            return Err("Extension.AlreadyRegistered");
+        if state.initialised || state.ended {
+            return Err(("Extension.RegistrationClosed", "Extension registration closed already".to_owned()));
         }
-        if state.extensions.len() >= extensions_max {
-            return Err("Extension.TooManyExtensions");
+        // P14: such an environment has no one invocation to be told of.
+        if self.concurrency > 1 && events.contains(&Subscription::Invoke) {
+            return Err((
+                "Extension.InvalidEventType",
+                "INVOKE: not where several invocations run at a time".to_owned(),
+            ));
         }
-        state.extensions.push(Extension { name: name.to_owned(), identifier });
-        Ok(())
+        state.extensions.register(name, identifier, events)
     }
 
-    pub(crate) fn knows_extension(&self, identifier: &str) -> bool {
-        self.state().extensions.iter().any(|extension| extension.identifier == identifier)
+    /// An extension asks for its next event. `None` if there is no such extension.
+    pub(crate) fn poll_extension(
+        self: &Arc<Self>,
+        identifier: &str,
+    ) -> Option<oneshot::Receiver<ExtensionEvent>> {
+        let (receiver, offer) = {
+            let mut state = self.state();
+            let receiver = state.extensions.poll(identifier)?;
+            (receiver, self.claim_offer(&mut state))
+        };
+        if offer {
+            self.offer();
+        }
+        Some(receiver)
+    }
+
+    pub(crate) fn extension_name(&self, identifier: &str) -> Option<String> {
+        self.state().extensions.name_of(identifier).map(str::to_owned)
+    }
+
+    /// The time that the process and its extensions get to end in order, and whether one of them is told by an event.
+    pub(crate) fn shutdown_grace(&self) -> (Duration, bool) {
+        let state = self.state();
+        (state.extensions.grace(), state.extensions.are_told_of_shutdown())
+    }
+
+    /// Tells the extensions that the environment ends.
+    pub(crate) fn tell_shutdown(&self, reason: ShutdownReason, deadline: SystemTime) {
+        let event = ExtensionEvent::Shutdown { deadline_ms: epoch_ms(deadline), shutdown_reason: reason };
+        self.state().extensions.tell_shutdown(event);
+    }
+
+    /// Whether the pool is to be told that an event would be welcome; it is told once. The first time initialisation is over.
+    fn claim_offer(&self, state: &mut State) -> bool {
+        if state.ended || state.polls.is_empty() || !state.extensions.are_ready() {
+            return false;
+        }
+        if !state.initialised {
+            state.initialised = true;
+            if state.invoke_since.is_none() {
+                let duration = self.started.elapsed();
+                state.init_duration = Some(duration);
+                let (status, error_type, produced) = (Status::Success, None, 0);
+                let report = Report { status, error_type, duration, init_duration: None, produced };
+                self.platform_log.initialised(&self.output, &report);
+            }
+        }
+        let offer = !state.offered && !state.retired && state.outstanding.len() < self.concurrency;
+        state.offered |= offer;
+        offer
     }
 
     fn offer(self: &Arc<Self>) {
@@ -352,16 +551,29 @@ impl Environment {
 }
 
 impl State {
-    /// Whether the pool is to be told that an event would be welcome; it is told once.
-    fn claim_offer(&mut self) -> bool {
-        let offer = !self.ended && !self.offered && self.outstanding.is_none() && !self.polls.is_empty();
-        self.offered |= offer;
-        offer
+    /// Where that invocation is among the outstanding ones.
+    fn at(&self, request_id: &str) -> Result<usize, Refusal> {
+        let is_it = |id: &RequestId| id.as_str() == request_id;
+        if let Some(at) = self.outstanding.iter().position(|invocation| is_it(&invocation.request_id)) {
+            return Ok(at);
+        }
+        Err(if self.expired.iter().any(is_it) {
+            Refusal::TooLate
+        } else if self.answered.as_ref().is_some_and(is_it) {
+            Refusal::WrongState
+        } else {
+            Refusal::UnknownInvocation
+        })
     }
 
-    fn end(&mut self) -> Option<Outstanding> {
+    fn end(&mut self) -> Vec<Outstanding> {
         self.ended = true;
         self.polls.clear();
-        self.outstanding.take()
+        std::mem::take(&mut self.outstanding)
     }
+}
+
+fn epoch_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -80,7 +80,9 @@ pub enum ConfigError {
         concurrency: usize,
     },
     /// The retries of asynchronous invocations are out of range.
-    #[error("function {name} has {retries} retries of asynchronous invocations; give it 0 to {ASYNC_RETRIES_MAX}")]
+    #[error(
+        "function {name} has {retries} retries of asynchronous invocations; give it 0 to {ASYNC_RETRIES_MAX}"
+    )]
     Retries {
         /// The function.
         name: String,
@@ -228,13 +230,13 @@ pub enum InvokeError {
         /// The name or ARN that was asked for.
         function: String,
     },
-    /// Every environment is busy and the queue is full, or was for too long: 429.
-    #[error("function {function} is busy in every environment: {reason}")]
+    /// A bound of concurrency is met: 429.
+    #[error("function {function} is throttled: {throttle}")]
     TooManyRequests {
         /// The function's name.
         function: String,
         /// Which bound was met.
-        reason: &'static str,
+        throttle: Throttle,
     },
     /// The payload is too large: 413.
     #[error(
@@ -251,4 +253,39 @@ pub enum InvokeError {
     /// The host is ending: 503.
     #[error("the function host is shutting down")]
     ShuttingDown,
+}
+
+/// Why an invocation is throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Throttle {
+    /// The function's reserved concurrency is in use.
+    #[error("its {reserved} reserved concurrent invocations are in use")]
+    Reserved {
+        /// What the function reserves.
+        reserved: usize,
+    },
+    /// What the account has left for functions without a reservation is in use.
+    #[error("the account's {unreserved} unreserved concurrent invocations are in use")]
+    Account {
+        /// What no function reserves.
+        unreserved: usize,
+    },
+    /// Every environment was busy for too long.
+    #[error("no environment came free in time")]
+    QueueWait,
+    /// Too many asynchronous invocations wait, or too large ones.
+    #[error("too many asynchronous invocations are waiting")]
+    EventQueue,
+}
+
+impl Throttle {
+    /// The service's `Reason`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Reserved { .. } => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            Self::Account { .. } | Self::QueueWait => "ConcurrentInvocationLimitExceeded",
+            Self::EventQueue => "FunctionInvocationRateLimitExceeded",
+        }
+    }
 }

@@ -8,9 +8,12 @@ use std::{
 use bytes::Bytes;
 use dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;
 use serde::Serialize;
-use time::{OffsetDateTime, format_description::FormatItem, macros::format_description};
 
-use crate::{FunctionErrorKind, RequestId, error::CodeError};
+use crate::{
+    FunctionErrorKind, RequestId,
+    error::CodeError,
+    platform_log::{Status, log_time},
+};
 
 /// Why an environment ended up without an answer.
 #[derive(Debug)]
@@ -29,8 +32,16 @@ pub(crate) enum Failure {
     Exited(Option<ExitStatus>),
     /// It did not answer in time.
     TimedOut(Duration),
+    /// It used more memory than it is given, in MB.
+    OutOfMemory { used_mb: u32, memory_mb: u32 },
     /// It answered more than the service takes.
     ResponseTooLarge,
+    /// An extension said that it cannot begin.
+    ExtensionInit { name: String, error_type: String },
+    /// An extension said that it cannot go on.
+    ExtensionExit { name: String, error_type: String },
+    /// An extension did not ask for its next event while the invocation that it was told of had time.
+    ExtensionLate { name: String },
 }
 
 /// The error object that the invoker gets (P2).
@@ -41,18 +52,19 @@ struct ErrorObject<'a> {
     error_message: String,
 }
 
-/// `2026-03-09T12:00:00.123Z`.
-const LOG_TIME: &[FormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
 impl Failure {
     pub(crate) fn kind(&self) -> FunctionErrorKind {
         match self {
             Self::Code(_) => FunctionErrorKind::Code,
-            Self::Host(_) | Self::InitReported(_) | Self::InitExited(_) | Self::InitTimedOut(_) => {
-                FunctionErrorKind::Init
+            Self::Host(_)
+            | Self::InitReported(_)
+            | Self::InitExited(_)
+            | Self::InitTimedOut(_)
+            | Self::ExtensionInit { .. } => FunctionErrorKind::Init,
+            Self::Exited(_) | Self::ExtensionExit { .. } | Self::ExtensionLate { .. } => {
+                FunctionErrorKind::Exited
             }
-            Self::Exited(_) => FunctionErrorKind::Exited,
+            Self::OutOfMemory { .. } => FunctionErrorKind::OutOfMemory,
             Self::TimedOut(_) => FunctionErrorKind::TimedOut,
             Self::ResponseTooLarge => FunctionErrorKind::ResponseTooLarge,
         }
@@ -64,13 +76,28 @@ impl Failure {
             Self::InitReported(body) => return body.clone(),
             // The older form, which is what tools look for; the error type is the newer form's (P5).
             Self::TimedOut(_) => {
-                let now = OffsetDateTime::from(now).format(LOG_TIME).unwrap_or_default();
-                format!("{now} {request_id} {self}")
+                format!("{} {request_id} {self}", log_time(now))
             }
             Self::ResponseTooLarge => self.to_string(),
+            // The service's words, which say less than ours.
+            Self::InitExited(status) => {
+                format!("RequestId: {request_id} Error: {}", Self::Exited(*status))
+            }
+            Self::OutOfMemory { .. } => {
+                format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed")
+            }
             _ => format!("RequestId: {request_id} Error: {self}"),
         };
         error_object(self.error_type(), error_message)
+    }
+
+    /// What the platform's own lines say.
+    pub(crate) fn status(&self) -> (Status, Option<&'static str>) {
+        match self {
+            Self::InitTimedOut(_) | Self::TimedOut(_) => (Status::Timeout, None),
+            Self::OutOfMemory { .. } => (Status::Error, Some("Runtime.OutOfMemory")),
+            other => (Status::Error, Some(other.error_type())),
+        }
     }
 
     fn error_type(&self) -> &'static str {
@@ -78,9 +105,11 @@ impl Failure {
             Self::Code(_) => "Runtime.InvalidEntrypoint",
             Self::Host(_) => "Sandbox.Failure",
             Self::InitReported(_) => "Runtime.InitError",
-            Self::InitExited(_) | Self::Exited(_) => "Runtime.ExitError",
+            Self::InitExited(_) | Self::Exited(_) | Self::OutOfMemory { .. } => "Runtime.ExitError",
             Self::InitTimedOut(_) | Self::TimedOut(_) => "Sandbox.Timedout",
             Self::ResponseTooLarge => "Function.ResponseSizeTooLarge",
+            Self::ExtensionInit { .. } => "Extension.InitError",
+            Self::ExtensionExit { .. } | Self::ExtensionLate { .. } => "Extension.ExitError",
         }
     }
 }
@@ -107,6 +136,19 @@ impl fmt::Display for Failure {
             ),
             Self::Exited(status) => write_exit(f, *status),
             Self::TimedOut(timeout) => write!(f, "Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+            Self::OutOfMemory { used_mb, memory_mb } => write!(
+                f,
+                "the function used {used_mb} MB of memory and was killed; it has {memory_mb} MB, raise its MemorySize"
+            ),
+            Self::ExtensionInit { name, error_type } => {
+                write!(f, "extension {name} could not begin: {error_type}")
+            }
+            Self::ExtensionExit { name, error_type } => {
+                write!(f, "extension {name} could not go on: {error_type}")
+            }
+            Self::ExtensionLate { name } => {
+                write!(f, "extension {name} did not ask for its next event within the function's timeout")
+            }
             Self::ResponseTooLarge => write!(
                 f,
                 "Response payload size exceeded maximum allowed payload size ({RUNTIME_RESPONSE_BYTES_MAX} bytes)."
@@ -155,7 +197,11 @@ mod tests {
         );
         check(
             &Failure::InitExited(Some(ExitStatus::from_raw(9))),
-            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: killed before it asked for its first event"}"#,
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: killed"}"#,
+        );
+        check(
+            &Failure::OutOfMemory { used_mb: 200, memory_mb: 128 },
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: killed"}"#,
         );
         check(
             &Failure::ResponseTooLarge,

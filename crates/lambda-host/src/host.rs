@@ -17,6 +17,7 @@ use crate::{
     Authorize, CodeError, ConfigError, FunctionConfig, HostConfig, InvocationType, InvokeError,
     InvokeOutcome, InvokeRequest, RequestId,
     background::Background,
+    concurrency::Bound,
     config::function_arn,
     function::{Event, Function, Shared},
     invoke_api,
@@ -34,9 +35,9 @@ pub struct LambdaHost {
 
 /// The part that tasks hold on to; they must not keep the host itself from being dropped.
 pub(crate) struct Inner {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     functions: RwLock<HashMap<String, Arc<Function>>>,
-    background: Background,
+    pub(crate) background: Background,
 }
 
 /// An execution environment, for whoever looks on.
@@ -66,6 +67,7 @@ impl LambdaHost {
             spawner: Spawner::start().map_err(|source| ConfigError::Thread { source })?,
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
+            unreserved: Bound::new(config.account_concurrency_max),
             inherited,
             lines_dropped: Arc::new(AtomicU64::new(0)),
             running: Mutex::new(Vec::new()),
@@ -79,9 +81,10 @@ impl LambdaHost {
     /// any other end as soon as they are idle.
     ///
     /// # Errors
-    /// A function's configuration is refused; nothing has changed then.
+    /// A function's configuration is refused, or all together reserve more than there is; nothing has changed then.
     pub fn set_functions(&self, functions: Vec<FunctionConfig>) -> Result<(), ConfigError> {
         let shared = &self.inner.shared;
+        let unreserved = shared.config.unreserved(&functions)?;
         let mut current = self.inner.functions.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = HashMap::with_capacity(functions.len());
         for mut config in functions {
@@ -100,6 +103,7 @@ impl LambdaHost {
                 return Err(ConfigError::NameTwice { name: twice.config.name.clone() });
             }
         }
+        shared.unreserved.set_max(unreserved);
         let previous = std::mem::replace(&mut *current, next);
         for (name, function) in previous {
             if !current.get(&name).is_some_and(|kept| Arc::ptr_eq(kept, &function)) {
@@ -187,8 +191,9 @@ impl LambdaHost {
         self.inner.shared.lines_dropped.load(Ordering::Relaxed)
     }
 
-    /// Ends everything in order: invocations are refused, those under way are told, processes get SIGTERM, and SIGKILL
-    /// after [`TERMINATE_GRACE`](crate::limits::TERMINATE_GRACE). When this returns no process is left.
+    /// Ends everything in order: invocations are refused, those under way are told, and processes get what the service
+    /// gives them. With an extension registered that is SIGTERM, 500 ms (2 s if an extension is told by an event) and
+    /// SIGKILL; without one it is SIGKILL. When this returns no process is left.
     pub async fn shutdown(&self) {
         let shared = &self.inner.shared;
         self.inner.begin_end();
@@ -207,7 +212,10 @@ impl Drop for LambdaHost {
 }
 
 impl Inner {
-    pub(crate) async fn invoke(&self, request: InvokeRequest) -> Result<InvokeOutcome, InvokeError> {
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        request: InvokeRequest,
+    ) -> Result<InvokeOutcome, InvokeError> {
         let function = self.find(&request.function)?;
         let bytes_max = match request.invocation_type {
             InvocationType::Event => INVOKE_EVENT_BYTES_MAX,
@@ -228,11 +236,12 @@ impl Inner {
             payload: request.payload,
             client_context: request.client_context,
             trace_id: request.trace_id,
+            log_tail: request.log_tail,
         };
         let request_id = event.request_id.clone();
         match request.invocation_type {
             InvocationType::RequestResponse => return function.invoke(event).await,
-            InvocationType::Event => self.background.accept(&function, event)?,
+            InvocationType::Event => self.background.accept(self, &function, event, 0)?,
             InvocationType::DryRun => {}
         }
         Ok(InvokeOutcome::accepted(request_id))
@@ -256,6 +265,17 @@ impl Inner {
         let matches =
             found.arn.strip_suffix(unversioned).is_some_and(|rest| rest.is_empty() || rest.ends_with(':'));
         if matches { Ok(Arc::clone(found)) } else { Err(not_found()) }
+    }
+
+    /// The ARN of whatever was meant, whether it exists or not.
+    pub(crate) fn arn_of(&self, function: &str) -> String {
+        let name = function.split_once("function:").map_or(function, |(_, name)| name);
+        function_arn(&self.shared.config.region, &self.shared.config.account_id, name)
+    }
+
+    /// Whether a version or an alias of a function was meant that is there.
+    pub(crate) fn is_qualified(&self, function: &str) -> bool {
+        function.rsplit_once(':').is_some_and(|(function, _)| self.find(function).is_ok())
     }
 
     /// Refuses what comes, and tells those who wait.

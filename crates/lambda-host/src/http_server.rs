@@ -26,6 +26,8 @@ const ACCEPT_ERROR_DELAY: Duration = Duration::from_millis(50);
 /// The connections of one listener: a bounded number of tasks that end together.
 #[derive(Clone)]
 pub(crate) struct Connections {
+    /// What they lead to, for the log.
+    name: Arc<str>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -33,10 +35,10 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// `stop` closes the listener and every connection at once.
-    pub(crate) fn new(connections_max: usize, stop: CancellationToken) -> Self {
+    pub(crate) fn new(name: impl Into<Arc<str>>, connections_max: usize, stop: CancellationToken) -> Self {
         let tasks = TaskTracker::new();
         tasks.close();
-        Self { slots: Arc::new(Semaphore::new(connections_max)), tasks, stop }
+        Self { name: name.into(), slots: Arc::new(Semaphore::new(connections_max)), tasks, stop }
     }
 
     /// Completes once no connection is open.
@@ -65,6 +67,7 @@ impl Connections {
         if let Some(head_timeout) = head_timeout {
             builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
         }
+        let mut said = false;
         // The semaphore is never closed.
         while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
             let socket = match listener.accept().await {
@@ -75,6 +78,12 @@ impl Connections {
                     continue;
                 }
             };
+            if self.slots.available_permits() == 0 && !std::mem::replace(&mut said, true) {
+                tracing::warn!(
+                    "{} has as many connections as it takes; further ones wait (said once)",
+                    self.name
+                );
+            }
             let (builder, handle, stop) = (builder.clone(), handle.clone(), self.stop.clone());
             self.tasks.spawn(async move {
                 tokio::select! {

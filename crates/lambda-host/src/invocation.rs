@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::config::RandomBytes;
+use crate::{config::RandomBytes, platform_log::billed};
 
 /// How an invocation is answered (N1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +56,15 @@ pub struct InvokeRequest {
     pub client_context: Option<String>,
     /// `Lambda-Runtime-Trace-Id`.
     pub trace_id: Option<String>,
+    /// Whether the outcome is to carry the end of the invocation's log, as `X-Amz-Log-Type: Tail` asks for.
+    pub log_tail: bool,
 }
 
 impl InvokeRequest {
-    /// A request without client context or trace id.
+    /// A request without client context or trace id, whose log nobody wants to see.
     pub fn new(function: impl Into<String>, payload: Bytes, invocation_type: InvocationType) -> Self {
-        Self { function: function.into(), payload, invocation_type, client_context: None, trace_id: None }
+        let function = function.into();
+        Self { function, payload, invocation_type, client_context: None, trace_id: None, log_tail: false }
     }
 }
 
@@ -78,10 +81,12 @@ pub struct InvokeOutcome {
     pub function_error: Option<FunctionErrorKind>,
     /// `$LATEST`: there are no versions here.
     pub executed_version: &'static str,
-    /// The end of what the function printed during this invocation: at most 4 KB.
-    pub log_tail: String,
+    /// The last 4 KB of the invocation's log, the platform's own lines included, if the request asked for it.
+    pub log_tail: Option<String>,
     /// From handing the event to the process to its answer. Zero if the event never reached a process.
     pub duration: Duration,
+    /// How long the environment took to come up, if this was its first invocation.
+    pub init_duration: Option<Duration>,
 }
 
 impl InvokeOutcome {
@@ -91,14 +96,15 @@ impl InvokeOutcome {
             payload: Bytes::new(),
             function_error: None,
             executed_version: "$LATEST",
-            log_tail: String::new(),
+            log_tail: None,
             duration: Duration::ZERO,
+            init_duration: None,
         }
     }
 
-    /// The duration that the service would bill: whole milliseconds, rounded up.
+    /// The duration that the service would bill, initialisation included: whole milliseconds, rounded up.
     pub fn billed(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
+        billed(self.duration, self.init_duration)
     }
 }
 
@@ -110,8 +116,10 @@ pub enum FunctionErrorKind {
     Reported,
     /// The function did not answer in time.
     TimedOut,
-    /// The process ended before it answered.
+    /// The process ended before it answered, or an extension could not go on.
     Exited,
+    /// The process used more memory than it is given, and was killed.
+    OutOfMemory,
     /// The answer was larger than the service takes.
     ResponseTooLarge,
     /// The process ended, failed or took too long before it asked for its first event.
@@ -186,15 +194,17 @@ mod tests {
 
     #[test]
     fn a_started_millisecond_is_billed() {
-        let outcome = |micros| InvokeOutcome {
+        let outcome = |micros, init_micros: Option<u64>| InvokeOutcome {
             request_id: RequestId("id".into()),
             payload: Bytes::new(),
             function_error: None,
             executed_version: "$LATEST",
-            log_tail: String::new(),
+            log_tail: None,
             duration: Duration::from_micros(micros),
+            init_duration: init_micros.map(Duration::from_micros),
         };
-        assert_eq!(outcome(1_001).billed(), Duration::from_millis(2));
-        assert_eq!(outcome(2_000).billed(), Duration::from_millis(2));
+        assert_eq!(outcome(1_001, None).billed(), Duration::from_millis(2));
+        assert_eq!(outcome(2_000, None).billed(), Duration::from_millis(2));
+        assert_eq!(outcome(2_000, Some(7_001)).billed(), Duration::from_millis(10));
     }
 }

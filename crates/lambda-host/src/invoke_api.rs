@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let stop = CancellationToken::new();
-    let connections = Connections::new(INVOKE_CONNECTIONS_MAX, stop.clone());
+    let connections = Connections::new("the Invoke API", INVOKE_CONNECTIONS_MAX, stop.clone());
     let handle = move |request| {
         let (host, authorize) = (Arc::clone(&host), authorize.clone());
         async move {
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
 }
 
 async fn handle(
-    host: &Inner,
+    host: &Arc<Inner>,
     authorize: Option<&Authorize>,
     request: Request<Incoming>,
 ) -> Result<Reply, Refused> {
@@ -81,7 +81,8 @@ async fn handle(
                 Ok(InvocationType::Event) => (InvocationType::Event, INVOKE_EVENT_BYTES_MAX),
                 _ => (InvocationType::RequestResponse, INVOKE_PAYLOAD_BYTES_MAX),
             };
-            return Err(InvokeError::PayloadTooLarge { bytes, bytes_max, invocation_type }.into());
+            let error = InvokeError::PayloadTooLarge { bytes, bytes_max, invocation_type };
+            return Err(Refused::of(error, host));
         }
         Err(BodyError::CutOff) => {
             return Err(Refused::new(
@@ -102,10 +103,12 @@ async fn handle(
     invoke(host, &parts, body).await
 }
 
-async fn invoke(host: &Inner, parts: &Parts, body: Bytes) -> Result<Reply, Refused> {
+async fn invoke(host: &Arc<Inner>, parts: &Parts, body: Bytes) -> Result<Reply, Refused> {
     let function = function_of(parts)?;
+    // A version or an alias is not there, whatever else is wrong.
+    host.find(&function).map_err(|error| Refused::of(error, host))?;
     let invocation_type = invocation_type(&parts.headers)?;
-    let with_tail = match text(&parts.headers, &LOG_TYPE) {
+    let log_tail = match text(&parts.headers, &LOG_TYPE) {
         None | Some("None") => false,
         Some("Tail") => true,
         Some(other) => {
@@ -130,19 +133,18 @@ async fn invoke(host: &Inner, parts: &Parts, body: Bytes) -> Result<Reply, Refus
         invocation_type,
         client_context: client_context(&parts.headers)?,
         trace_id: text(&parts.headers, &TRACE_ID).map(str::to_owned),
+        log_tail,
     };
-    let memory_mb = host.find(&request.function)?.config.memory_mb;
-    let outcome = host.invoke(request).await?;
-    Ok(reply(invocation_type, with_tail, memory_mb, outcome))
+    let outcome = host.invoke(request).await.map_err(|error| Refused::of(error, host))?;
+    Ok(reply(invocation_type, outcome))
 }
 
-fn reply(invocation_type: InvocationType, with_tail: bool, memory_mb: u32, outcome: InvokeOutcome) -> Reply {
+fn reply(invocation_type: InvocationType, outcome: InvokeOutcome) -> Reply {
     let status = match invocation_type {
         InvocationType::RequestResponse => StatusCode::OK,
         InvocationType::Event => StatusCode::ACCEPTED,
         InvocationType::DryRun => StatusCode::NO_CONTENT,
     };
-    let log = with_tail.then(|| log_result(&outcome, memory_mb));
     let mut reply = json(status, outcome.payload);
     let headers = reply.headers_mut();
     headers.insert(REQUEST_ID, header_value(outcome.request_id.as_str()));
@@ -151,25 +153,12 @@ fn reply(invocation_type: InvocationType, with_tail: bool, memory_mb: u32, outco
         if let Some(kind) = outcome.function_error {
             headers.insert(FUNCTION_ERROR, HeaderValue::from_static(kind.header_value()));
         }
-        if let Some(log) = log {
-            headers.insert(LOG_RESULT, header_value(&log));
+        if let Some(log_tail) = outcome.log_tail {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(log_tail);
+            headers.insert(LOG_RESULT, header_value(&encoded));
         }
     }
     reply
-}
-
-/// The lines that the service prints around a function's own, at most 4 KB of them, in base64 (N2).
-fn log_result(outcome: &InvokeOutcome, memory_mb: u32) -> String {
-    let InvokeOutcome { request_id, executed_version, log_tail, duration, .. } = outcome;
-    let text = format!(
-        "START RequestId: {request_id} Version: {executed_version}\n{log_tail}END RequestId: {request_id}\n\
-         REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\t\n",
-        duration.as_secs_f64() * 1_000.0,
-        outcome.billed().as_millis(),
-    );
-    let bytes = text.as_bytes();
-    let tail = &bytes[bytes.len().saturating_sub(dunlin_events::limits::LOG_TAIL_BYTES_MAX)..];
-    base64::engine::general_purpose::STANDARD.encode(tail)
 }
 
 /// `/2015-03-31/functions/{name or ARN}/invocations[?Qualifier=]` (N1).
@@ -197,7 +186,6 @@ fn function_of(parts: &Parts) -> Result<String, Refused> {
         let qualifier = percent_decode_str(qualifier).decode_utf8_lossy();
         if qualifier != "$LATEST" {
             function = format!("{function}:{qualifier}");
-            return Err(InvokeError::NotFound { function }.into());
         }
     }
     Ok(function)
@@ -243,38 +231,58 @@ impl Refused {
         Self { status, error_type, reason: None, message: message.to_owned() }
     }
 
+    fn of(error: InvokeError, host: &Inner) -> Self {
+        let message = error.to_string();
+        match error {
+            InvokeError::NotFound { function } => {
+                let mut message = format!("Function not found: {}", host.arn_of(&function));
+                if host.is_qualified(&function) {
+                    message.push_str("; functions have no versions or aliases here, only $LATEST");
+                }
+                Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message)
+            }
+            // The service's words; ours are in the log.
+            InvokeError::TooManyRequests { throttle, .. } => Self {
+                reason: Some(throttle.reason()),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Rate Exceeded.")
+            },
+            InvokeError::PayloadTooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message)
+            }
+            InvokeError::ShuttingDown => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceException", &message)
+            }
+        }
+    }
+
+    /// The model writes `Message` for some errors and `message` for the others.
     fn into_reply(self) -> Reply {
         #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
         struct Body<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
             reason: Option<&'a str>,
+            #[serde(rename = "Type")]
             r#type: &'a str,
-            message: &'a str,
+            #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
+            upper: Option<&'a str>,
+            #[serde(rename = "message", skip_serializing_if = "Option::is_none")]
+            lower: Option<&'a str>,
         }
         let r#type = if self.status.is_server_error() { "Service" } else { "User" };
-        let body = Body { reason: self.reason, r#type, message: &self.message };
+        let is_upper = matches!(
+            self.error_type,
+            "ResourceNotFoundException" | "ServiceException" | "AccessDeniedException"
+        );
+        let message = Some(self.message.as_str());
+        let body = Body {
+            reason: self.reason,
+            r#type,
+            upper: message.filter(|_| is_upper),
+            lower: message.filter(|_| !is_upper),
+        };
         let mut reply = json(self.status, serde_json::to_vec(&body).expect("texts are always JSON"));
         reply.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(self.error_type));
         reply
-    }
-}
-
-impl From<InvokeError> for Refused {
-    fn from(error: InvokeError) -> Self {
-        let (status, error_type, reason) = match error {
-            InvokeError::NotFound { .. } => (StatusCode::NOT_FOUND, "ResourceNotFoundException", None),
-            InvokeError::TooManyRequests { .. } => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "TooManyRequestsException",
-                Some("ReservedFunctionConcurrentInvocationLimitExceeded"),
-            ),
-            InvokeError::PayloadTooLarge { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", None)
-            }
-            InvokeError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "ServiceException", None),
-        };
-        Self { status, error_type, reason, message: error.to_string() }
     }
 }
 

@@ -35,36 +35,42 @@ mod function_config;
 mod host;
 mod invocation;
 
+mod concurrency;
 mod function;
 mod pool;
 
 mod environment;
+mod extensions;
+mod extensions_api;
 mod runtime_api;
 mod supervisor;
 
 mod archive;
 mod code;
 mod failure;
+mod memory;
 mod orphans;
 mod output;
+mod platform_log;
 mod process;
 mod spawner;
+mod strays;
 mod variables;
 
 mod background;
-mod records;
 mod http_server;
 mod invoke_api;
 pub mod limits;
 mod patient_socket;
+mod records;
 
 pub use config::{HostConfig, PlatformLines, RandomBytes, WallClock};
-pub use error::{CodeError, ConfigError, InvokeError};
+pub use error::{CodeError, ConfigError, InvokeError, Throttle};
 pub use function_config::{
     ApplicationLogLevel, EventInvokeConfig, FunctionConfig, LogFormat, LoggingConfig, SystemLogLevel,
 };
 pub use host::{EnvironmentInfo, LambdaHost};
 pub use invocation::{FunctionErrorKind, InvocationType, InvokeOutcome, InvokeRequest, RequestId};
 pub use invoke_api::Authorize;
-pub use output::{LOG_TARGET, LogLine, LogSender, PLATFORM_LOG_TARGET};
+pub use output::{LOG_TARGET, LogLine, LogSender, LogSource, PLATFORM_LOG_TARGET};
 pub use records::{EventRecord, RecordKind, RecordSink};

@@ -10,9 +10,6 @@ pub const ENVIRONMENTS_PER_FUNCTION_MAX: usize = 32;
 /// environments sooner when few processes compete for the processor.
 pub const ENVIRONMENTS_STARTING_MAX: usize = 4;
 
-/// Invocations of one function that wait for an environment; one more is told 429.
-pub const INVOCATIONS_QUEUED_MAX: usize = 10_000;
-
 /// How long an invocation waits for an environment before it is told 429, unless the configuration says otherwise: just
 /// above API Gateway's integration timeout, so that a gateway's caller is told of the timeout instead.
 pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -22,13 +19,22 @@ pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// a millisecond, but on a busy machine it may have to wait for the processor, and one more process would not help then.
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// From SIGTERM to SIGKILL, as the service does when an extension is registered.
-pub const TERMINATE_GRACE: Duration = Duration::from_millis(500);
+/// Between two looks at how much memory a process uses while it is at work: one that allocates without end is killed
+/// before the machine suffers, and the look costs next to nothing.
+pub const MEMORY_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Times that the host looks for processes which an environment left behind, while it still finds some.
+pub const STRAY_ROUNDS_MAX: u32 = 16;
+
+/// Functions that pass an asynchronous event on to each other as destinations: the service stops such a chain after about
+/// as many, taking it for a loop.
+pub const EVENT_HOPS_MAX: u32 = 16;
 
 /// How long an environment stands idle before it is ended, unless the configuration says otherwise.
 pub const ENVIRONMENT_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Connections of one process to its Runtime API. One is usual; a concurrent runtime opens one per worker.
+/// Connections of one environment to its Runtime API, besides one for each invocation that it takes at a time. One is
+/// usual; extensions and concurrent runtimes open more. Further ones wait.
 pub const RUNTIME_CONNECTIONS_MAX: usize = 64;
 
 /// Connections to the Invoke API.
@@ -45,6 +51,9 @@ pub const INVOKE_DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// Bytes of a body over its limit that are read and dropped, so that the sender reads the 413 instead of a reset.
 pub const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The body of an extension's registration, in bytes: a list of two words.
+pub const REGISTRATION_BYTES_MAX: usize = 64 * 1024;
 
 /// Error bodies of functions (`/error`, `/init/error`), in bytes: as large as an answer, for stack traces are long.
 pub const ERROR_BODY_BYTES_MAX: usize = dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;

@@ -5,28 +5,40 @@ use std::{
     sync::Mutex,
 };
 
-/// Remembers the process groups that it is told on its standard input, and kills what is left of them when that input
-/// ends. The input ends with the host, even if the host is killed.
+/// Remembers the process groups and the Runtime API addresses that it is told on its standard input. When that input ends
+/// it kills what is left of the groups, and whatever still has one of the addresses in its environment. The input ends
+/// with the host, even if the host is killed.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
+without() {
+  rest=
+  for known in $2; do [ "$known" = "$1" ] || rest="$rest $known"; done
+}
 groups=
-while read -r verb group; do
+addresses=
+while read -r verb name; do
   case $verb in
-    start) groups="$groups $group" ;;
-    end)
-      rest=
-      for known in $groups; do [ "$known" = "$group" ] || rest="$rest $known"; done
-      groups=$rest ;;
+    group) groups="$groups $name" ;;
+    address) addresses="$addresses $name" ;;
+    end-group) without "$name" "$groups"; groups=$rest ;;
+    end-address) without "$name" "$addresses"; addresses=$rest ;;
   esac
 done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+marks=
+for address in $addresses; do marks="$marks|$address"; done
+[ -n "$marks" ] || exit 0
+for file in $(grep -lzsE "^AWS_LAMBDA_RUNTIME_API=(${marks#|})\$" /proc/[0-9]*/environ); do
+  file=${file#/proc/}
+  kill -s KILL "${file%%/*}" 2>/dev/null
+done
 "#;
 
 /// Ends what function processes started themselves.
 ///
 /// The parent-death signal reaches the process that the host started and nothing below it: a `bootstrap` that is a
 /// shell script around an interpreter would leave the interpreter behind when the host is killed. So a shell outlives
-/// the host by a moment and kills the groups.
+/// the host by a moment and kills the groups, and what left them.
 pub(crate) struct OrphanGuard {
     shell: Mutex<Option<Shell>>,
 }
@@ -58,20 +70,25 @@ impl OrphanGuard {
         Self { shell: Mutex::new(shell) }
     }
 
-    pub(crate) fn group_started(&self, group: i32) {
-        self.tell("start", group);
+    pub(crate) fn started(&self, group: i32, runtime_api: &str) {
+        self.tell(&format!("group {group}\naddress {runtime_api}\n"));
     }
 
     /// To be told before the leader is reaped: after that the number may belong to someone else.
     pub(crate) fn group_ended(&self, group: i32) {
-        self.tell("end", group);
+        self.tell(&format!("end-group {group}\n"));
     }
 
-    /// A line is far shorter than a pipe's atomic write, and the shell does nothing but read: this does not wait.
-    fn tell(&self, verb: &str, group: i32) {
+    /// To be told once nothing of the environment is left.
+    pub(crate) fn address_ended(&self, runtime_api: &str) {
+        self.tell(&format!("end-address {runtime_api}\n"));
+    }
+
+    /// A line or two are far shorter than a pipe's atomic write, and the shell does nothing but read: this does not wait.
+    fn tell(&self, lines: &str) {
         let mut shell = self.shell.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(running) = shell.as_mut() else { return };
-        if let Err(error) = running.groups.write_all(format!("{verb} {group}\n").as_bytes()) {
+        if let Err(error) = running.groups.write_all(lines.as_bytes()) {
             tracing::warn!(%error, "the shell that ends orphaned processes is gone: processes that functions start may outlive a host that is killed");
             if let Some(Shell { mut child, groups }) = shell.take() {
                 drop(groups);

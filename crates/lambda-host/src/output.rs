@@ -19,25 +19,38 @@ use crate::{
 /// The `tracing` target of lines that functions print, so that a filter can tell them from the host's own.
 pub const LOG_TARGET: &str = "dunlin::function";
 
-/// The `tracing` target of the lines with which the host accompanies each invocation.
-pub const PLATFORM_LOG_TARGET: &str = "dunlin::platform";
+/// The `tracing` target of the lines with which the host accompanies an invocation, such as `REPORT`. It is below
+/// [`LOG_TARGET`], so that a filter reaches both together or each alone.
+pub const PLATFORM_LOG_TARGET: &str = "dunlin::function::platform";
 
 /// Where lines go besides `tracing`. The channel's capacity is the bound: a line that finds it full is dropped
 /// and counted, since a function never waits for whoever reads its output.
 pub type LogSender = mpsc::Sender<LogLine>;
 
-/// One line that a function printed.
+/// One line of a function's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogLine {
+    /// Who wrote it.
+    pub source: LogSource,
     /// The function's name.
     pub function: Arc<str>,
-    /// The process that printed it.
+    /// The process that printed it, or that it is about.
     pub pid: u32,
-    /// The invocation that the process was at, or had last been at; `None` before its first.
+    /// The invocation that the process was at, or had last been at; `None` before its first, and if the process takes
+    /// several at a time.
     pub request_id: Option<RequestId>,
     /// The line without its end; at most 16 KiB, longer ones are split.
     pub text: String,
+}
+
+/// Who wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// The function printed it.
+    Function,
+    /// The host, as the service would: see [`PlatformLines`](crate::PlatformLines).
+    Platform,
 }
 
 /// What a process prints, cut into lines that know which invocation they belong to.
@@ -56,6 +69,7 @@ pub(crate) struct Output {
 
 struct State {
     request_id: Option<RequestId>,
+    keep_tail: bool,
     tail: Vec<u8>,
     /// The beginning of a line whose end is not there yet.
     partial: Vec<u8>,
@@ -82,6 +96,7 @@ impl Output {
     ) -> io::Result<Self> {
         let state = State {
             request_id: None,
+            keep_tail: true,
             tail: Vec::new(),
             partial: Vec::new(),
             buffer: vec![0; 8 * 1024].into(),
@@ -106,20 +121,34 @@ impl Output {
         }
     }
 
-    /// From here on, lines belong to this invocation.
-    pub(crate) fn begin(&self, request_id: &RequestId) {
+    /// From here on, lines belong to this invocation. Its end is kept only if somebody will ask for it.
+    pub(crate) fn begin(&self, request_id: &RequestId, keep_tail: bool) {
         let mut state = self.state();
         self.look(&mut state);
         state.request_id = Some(request_id.clone());
+        state.keep_tail = keep_tail;
         state.tail.clear();
     }
 
-    /// The end of what was printed since [`begin`](Self::begin), or since the start.
-    pub(crate) fn tail(&self) -> String {
+    /// The end of what was printed since [`begin`](Self::begin), or since the start; at most 4 KB.
+    pub(crate) fn tail(&self) -> Vec<u8> {
         let mut state = self.state();
         self.look(&mut state);
-        let tail = std::mem::take(&mut state.tail);
-        String::from_utf8_lossy(&tail[tail.len().saturating_sub(LOG_TAIL_BYTES_MAX)..]).into_owned()
+        let mut tail = std::mem::take(&mut state.tail);
+        tail.drain(..tail.len().saturating_sub(LOG_TAIL_BYTES_MAX));
+        tail
+    }
+
+    /// Passes on what has been printed so far.
+    pub(crate) fn catch_up(&self) {
+        self.look(&mut self.state());
+    }
+
+    /// A line of the host's own in this process's log.
+    pub(crate) fn platform(&self, text: String, request_id: Option<&RequestId>) {
+        // The id is in the text.
+        tracing::info!(target: PLATFORM_LOG_TARGET, function = &*self.function, "{text}");
+        self.send(LogSource::Platform, text, request_id.cloned());
     }
 
     /// Passes on what is left when the process has ended, a line without an end too.
@@ -180,22 +209,23 @@ impl Output {
 
     fn emit(&self, state: &mut State) {
         let line = std::mem::take(&mut state.partial);
-        state.tail.extend_from_slice(&line);
-        state.tail.push(b'\n');
-        if state.tail.len() > 2 * LOG_LINE_BYTES_MAX {
-            let surplus = state.tail.len() - LOG_TAIL_BYTES_MAX;
-            state.tail.drain(..surplus);
+        if state.keep_tail {
+            state.tail.extend_from_slice(&line);
+            state.tail.push(b'\n');
+            if state.tail.len() > 2 * LOG_LINE_BYTES_MAX {
+                let surplus = state.tail.len() - LOG_TAIL_BYTES_MAX;
+                state.tail.drain(..surplus);
+            }
         }
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
         let request_id = state.request_id.as_ref().map(RequestId::as_str);
         tracing::info!(target: LOG_TARGET, function = &*self.function, request_id, "{text}");
+        self.send(LogSource::Function, text, state.request_id.clone());
+    }
+
+    fn send(&self, source: LogSource, text: String, request_id: Option<RequestId>) {
         let Some(lines) = &self.lines else { return };
-        let line = LogLine {
-            function: Arc::clone(&self.function),
-            pid: self.pid,
-            request_id: state.request_id.clone(),
-            text,
-        };
+        let line = LogLine { source, function: Arc::clone(&self.function), pid: self.pid, request_id, text };
         if let Err(mpsc::error::TrySendError::Full(_)) = lines.try_send(line) {
             self.lines_dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -227,14 +257,14 @@ mod tests {
     async fn lines_belong_to_the_invocation_during_which_they_were_written() {
         let (output, mut pipe, mut lines) = output(16);
         pipe.write_all(b"init\n").unwrap();
-        output.begin(&id(1));
+        output.begin(&id(1), true);
         pipe.write_all(b"one\r\ntwo\nunfin").unwrap();
-        assert_eq!(output.tail(), "one\r\ntwo\n");
+        assert_eq!(output.tail(), b"one\r\ntwo\n");
         pipe.write_all(b"ished\n").unwrap();
-        output.begin(&id(2));
+        output.begin(&id(2), true);
         pipe.write_all(b"last").unwrap();
         output.finish();
-        assert_eq!(output.tail(), "last\n");
+        assert_eq!(output.tail(), b"last\n");
         let seen: Vec<_> =
             std::iter::from_fn(|| lines.try_recv().ok()).map(|line| (line.request_id, line.text)).collect();
         let expected = [
@@ -255,7 +285,7 @@ mod tests {
         pipe.write_all(b"\n").unwrap();
         let tail = output.tail();
         assert_eq!(tail.len(), LOG_TAIL_BYTES_MAX);
-        assert!(tail.ends_with("xxx\n"));
+        assert!(tail.ends_with(b"xxx\n"));
         let lengths: Vec<_> =
             std::iter::from_fn(|| lines.try_recv().ok()).map(|line| line.text.len()).collect();
         assert_eq!(lengths, [LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, 5]);

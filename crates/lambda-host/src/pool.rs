@@ -6,20 +6,24 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{ENVIRONMENTS_STARTING_MAX, INVOCATIONS_QUEUED_MAX};
+use crate::limits::ENVIRONMENTS_STARTING_MAX;
 
 pub(crate) type EnvironmentId = u64;
 
 /// Who is where among the environments of one function, and which invocations wait for one. It decides and does
 /// nothing: no process, no clock, no task.
 ///
-/// `E` is an environment, `W` an invocation that waits.
+/// `E` is an environment, `W` an invocation that waits. How many may wait is not decided here: whoever waits holds a
+/// [`Slot`](crate::concurrency::Slot).
 pub(crate) struct Pool<E, W> {
     environments_max: usize,
+    /// Invocations that one environment takes at a time.
+    concurrency: usize,
     settle_wait_max: Duration,
     members: HashMap<EnvironmentId, Member<E>>,
-    /// Most recently used last: that one is taken next, so that the surplus of a burst stands idle and is ended.
-    idle: Vec<EnvironmentId>,
+    /// Environments that wait for an event, the most recently used last: that one is taken next, so that the surplus of a
+    /// burst stands idle and is ended.
+    open: Vec<EnvironmentId>,
     queue: VecDeque<W>,
     last_id: EnvironmentId,
     retired: bool,
@@ -33,12 +37,16 @@ pub(crate) trait Waiting {
 
 struct Member<E> {
     place: Place<E>,
+    /// Invocations that it is at.
+    running: usize,
     stop: CancellationToken,
 }
 
 enum Place<E> {
     Starting,
-    Idle(E),
+    /// It waits for an event.
+    Open(E),
+    /// It takes no more for now.
     Busy,
     /// It has answered and not yet asked for more, since then.
     Settling(Instant),
@@ -61,46 +69,52 @@ pub(crate) enum Standing {
 }
 
 impl<E: Clone, W: Waiting> Pool<E, W> {
-    pub(crate) fn new(environments_max: usize, settle_wait_max: Duration) -> Self {
+    pub(crate) fn new(environments_max: usize, concurrency: usize, settle_wait_max: Duration) -> Self {
         Self {
             environments_max,
+            concurrency,
             settle_wait_max,
             members: HashMap::new(),
-            idle: Vec::new(),
+            open: Vec::new(),
             queue: VecDeque::new(),
             last_id: 0,
             retired: false,
         }
     }
 
-    /// The idle environment that was used last; it counts as busy from now on.
-    pub(crate) fn take_idle(&mut self) -> Option<(EnvironmentId, E)> {
-        while let Some(id) = self.idle.pop() {
+    /// The environment that waits for an event and was used last; one invocation of it counts as running from now on.
+    pub(crate) fn take_open(&mut self) -> Option<(EnvironmentId, E)> {
+        while let Some(id) = self.open.pop() {
             let Some(member) = self.members.get_mut(&id) else { continue };
-            if let Place::Idle(environment) = &member.place {
+            if let Place::Open(environment) = &member.place {
                 let environment = environment.clone();
                 member.place = Place::Busy;
+                member.running += 1;
                 return Some((id, environment));
             }
         }
         None
     }
 
-    /// Puts an invocation at the end of the queue, or gives it back if the queue is full.
-    pub(crate) fn enqueue(&mut self, waiting: W) -> Result<(), W> {
-        if self.queue.len() >= INVOCATIONS_QUEUED_MAX {
-            self.queue.retain(|waiting| !waiting.is_abandoned());
-        }
-        if self.queue.len() >= INVOCATIONS_QUEUED_MAX {
-            return Err(waiting);
-        }
+    /// Puts an invocation at the end of the queue.
+    pub(crate) fn enqueue(&mut self, waiting: W) {
         self.queue.push_back(waiting);
-        Ok(())
     }
 
     /// Puts an invocation back that could not be handed over.
     pub(crate) fn enqueue_first(&mut self, waiting: W) {
         self.queue.push_front(waiting);
+    }
+
+    /// Forgets those that nobody waits for any more.
+    pub(crate) fn drop_abandoned(&mut self) {
+        self.queue.retain(|waiting| !waiting.is_abandoned());
+    }
+
+    /// Whether somebody waits for an environment.
+    pub(crate) fn is_wanted(&mut self) -> bool {
+        self.drop_abandoned();
+        !self.queue.is_empty()
     }
 
     /// The invocation that has waited longest.
@@ -125,32 +139,38 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
             return Next::End;
         }
         let waiting = self.dequeue();
-        if waiting.is_none() && self.retired {
-            self.members.remove(&id);
-            return Next::End;
-        }
         let Some(member) = self.members.get_mut(&id) else { return Next::End };
-        match waiting {
-            Some(waiting) => {
-                member.place = Place::Busy;
-                Next::Serve(waiting)
-            }
-            None => {
-                member.place = Place::Idle(environment.clone());
-                self.idle.push(id);
-                Next::Wait
-            }
+        if let Some(waiting) = waiting {
+            member.place = Place::Busy;
+            member.running += 1;
+            return Next::Serve(waiting);
         }
+        if !self.retired {
+            member.place = Place::Open(environment.clone());
+            self.open.push(id);
+            return Next::Wait;
+        }
+        if member.running > 0 {
+            member.place = Place::Busy;
+            return Next::Wait;
+        }
+        self.members.remove(&id);
+        Next::End
     }
 
-    /// An environment has answered, or did not take what it was handed. If it has asked for more in the meantime, this
-    /// says nothing new.
-    pub(crate) fn settle(&mut self, id: EnvironmentId, now: Instant) {
-        if let Some(member) = self.members.get_mut(&id)
-            && matches!(member.place, Place::Busy)
-        {
+    /// An environment has ended an invocation, or did not take what it was handed. Unless it is open for another one it is
+    /// expected to ask soon. `true`: it is not needed any more.
+    pub(crate) fn finished(&mut self, id: EnvironmentId, now: Instant) -> bool {
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        member.running = member.running.saturating_sub(1);
+        if matches!(member.place, Place::Busy) {
             member.place = Place::Settling(now);
         }
+        if self.retired && member.running == 0 && self.queue.is_empty() {
+            self.remove(id);
+            return true;
+        }
+        false
     }
 
     /// Whether invocations wait while an environment may be about to ask for one: then whoever asks has to look
@@ -174,7 +194,7 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
                 _ => {}
             }
         }
-        let wanted = self.queue.len() > starting + settling
+        let wanted = self.queue.len() > starting * self.concurrency + settling
             && starting < ENVIRONMENTS_STARTING_MAX
             && self.members.len() < self.environments_max;
         if !wanted {
@@ -182,20 +202,21 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
         }
         self.last_id += 1;
         let stop = stop();
-        self.members.insert(self.last_id, Member { place: Place::Starting, stop: stop.clone() });
+        self.members.insert(self.last_id, Member { place: Place::Starting, running: 0, stop: stop.clone() });
         Some((self.last_id, stop))
     }
 
     /// Forgets an environment, and says whether it was there and still starting.
     pub(crate) fn remove(&mut self, id: EnvironmentId) -> bool {
-        self.idle.retain(|&idle| idle != id);
+        self.open.retain(|&open| open != id);
         self.members.remove(&id).is_some_and(|member| matches!(member.place, Place::Starting))
     }
 
     /// Forgets an environment if nobody is using it, also one that never asked for more after its last answer.
     pub(crate) fn remove_unused(&mut self, id: EnvironmentId) -> bool {
-        let place = self.members.get(&id).map(|member| &member.place);
-        let unused = matches!(place, Some(Place::Idle(_) | Place::Settling(_)));
+        let unused = self.members.get(&id).is_some_and(|member| {
+            member.running == 0 && matches!(member.place, Place::Open(_) | Place::Settling(_))
+        });
         if unused {
             self.remove(id);
         }
@@ -205,8 +226,10 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     /// Lets go of everything idle, and of every other environment once its queue is served.
     pub(crate) fn retire(&mut self) {
         self.retired = true;
-        for id in std::mem::take(&mut self.idle) {
-            if let Some(member) = self.members.remove(&id) {
+        for id in std::mem::take(&mut self.open) {
+            if self.members.get(&id).is_some_and(|member| member.running == 0)
+                && let Some(member) = self.members.remove(&id)
+            {
                 member.stop.cancel();
             }
         }
@@ -220,8 +243,8 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     pub(crate) fn standing(&self, id: EnvironmentId) -> Option<Standing> {
         self.members.get(&id).map(|member| match member.place {
             Place::Starting => Standing::Starting,
-            Place::Idle(_) => Standing::Idle,
-            Place::Busy | Place::Settling(_) => Standing::Busy,
+            Place::Open(_) if member.running == 0 => Standing::Idle,
+            Place::Open(_) | Place::Busy | Place::Settling(_) => Standing::Busy,
         })
     }
 }
@@ -242,7 +265,7 @@ mod tests {
     }
 
     fn pool(environments_max: usize) -> Pool<&'static str, Call> {
-        Pool::new(environments_max, SETTLE_WAIT)
+        Pool::new(environments_max, 1, SETTLE_WAIT)
     }
 
     fn start(pool: &mut Pool<&'static str, Call>, now: Instant) -> Option<EnvironmentId> {
@@ -255,7 +278,7 @@ mod tests {
         let mut pool = pool(ENVIRONMENTS_STARTING_MAX + 1);
         assert_eq!(start(&mut pool, now), None);
         for _ in 0..ENVIRONMENTS_STARTING_MAX + 9 {
-            pool.enqueue(Call("call")).unwrap();
+            pool.enqueue(Call("call"));
         }
         let started: Vec<_> = std::iter::from_fn(|| start(&mut pool, now)).collect();
         assert_eq!(started.len(), ENVIRONMENTS_STARTING_MAX);
@@ -269,28 +292,28 @@ mod tests {
     fn the_most_recently_used_is_taken_first() {
         let now = Instant::now();
         let mut pool = pool(8);
-        pool.enqueue(Call("abandoned")).unwrap();
-        pool.enqueue(Call("abandoned")).unwrap();
+        pool.enqueue(Call("abandoned"));
+        pool.enqueue(Call("abandoned"));
         let (a, b) = (start(&mut pool, now).unwrap(), start(&mut pool, now).unwrap());
         assert_eq!(pool.ready(a, &"a"), Next::Wait);
         assert_eq!(pool.ready(b, &"b"), Next::Wait);
-        assert_eq!(pool.take_idle(), Some((b, "b")));
+        assert_eq!(pool.take_open(), Some((b, "b")));
         assert!(!pool.remove_unused(b));
         assert!(pool.remove_unused(a));
-        assert_eq!(pool.take_idle(), None);
+        assert_eq!(pool.take_open(), None);
     }
 
     #[test]
     fn a_settling_environment_spares_a_start_for_a_while() {
         let now = Instant::now();
         let mut pool = pool(8);
-        pool.enqueue(Call("one")).unwrap();
+        pool.enqueue(Call("one"));
         let id = start(&mut pool, now).unwrap();
         assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
-        pool.settle(id, now);
+        assert!(!pool.finished(id, now));
         assert!(!pool.depends_on_settling());
-        assert_eq!(pool.take_idle(), None);
-        pool.enqueue(Call("two")).unwrap();
+        assert_eq!(pool.take_open(), None);
+        pool.enqueue(Call("two"));
         assert!(pool.depends_on_settling());
         assert_eq!(start(&mut pool, now + SETTLE_WAIT - Duration::from_millis(1)), None);
         assert!(start(&mut pool, now + SETTLE_WAIT).is_some());
@@ -302,35 +325,57 @@ mod tests {
     fn a_late_word_of_settling_does_not_hide_an_idle_environment() {
         let now = Instant::now();
         let mut pool = pool(8);
-        pool.enqueue(Call("one")).unwrap();
+        pool.enqueue(Call("one"));
         let id = start(&mut pool, now).unwrap();
         assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
         assert_eq!(pool.ready(id, &"a"), Next::Wait);
-        pool.settle(id, now);
-        assert_eq!(pool.take_idle(), Some((id, "a")));
+        assert!(!pool.finished(id, now));
+        assert_eq!(pool.take_open(), Some((id, "a")));
     }
 
     #[test]
-    fn the_queue_is_bounded_and_can_be_left() {
+    fn the_queue_can_be_left() {
         let mut pool = pool(1);
-        for _ in 0..INVOCATIONS_QUEUED_MAX {
-            pool.enqueue(Call("call")).unwrap();
-        }
-        assert_eq!(pool.enqueue(Call("late")), Err(Call("late")));
-        assert_eq!(pool.withdraw(|call| call.0 == "call"), Some(Call("call")));
-        pool.enqueue(Call("late")).unwrap();
+        pool.enqueue(Call("call"));
         assert_eq!(pool.withdraw(|call| call.0 == "other"), None);
+        assert_eq!(pool.withdraw(|call| call.0 == "call"), Some(Call("call")));
+        pool.enqueue(Call("abandoned"));
+        assert!(!pool.is_wanted());
+    }
+
+    #[test]
+    fn an_environment_that_takes_several_at_a_time_is_filled_before_another_one_starts() {
+        let now = Instant::now();
+        let mut pool = Pool::new(8, 2, SETTLE_WAIT);
+        for call in ["one", "two", "three"] {
+            pool.enqueue(Call(call));
+        }
+        let (a, _) = pool.start(now, CancellationToken::new).unwrap();
+        assert!(pool.start(now, CancellationToken::new).is_some(), "two of three fit into the first");
+        assert!(pool.start(now, CancellationToken::new).is_none());
+        assert_eq!(pool.ready(a, &"a"), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(a, &"a"), Next::Serve(Call("two")));
+        assert_eq!(pool.dequeue(), Some(Call("three")));
+        // One of two has ended: the environment is open, and yet not unused.
+        assert!(!pool.finished(a, now));
+        assert_eq!(pool.ready(a, &"a"), Next::Wait);
+        assert_eq!(pool.standing(a), Some(Standing::Busy));
+        assert!(!pool.remove_unused(a));
+        pool.retire();
+        assert!(pool.finished(a, now), "the last one of a retired function");
+        assert_eq!(pool.standing(a), None);
     }
 
     #[test]
     fn a_retired_function_serves_its_queue_and_ends() {
         let now = Instant::now();
         let mut pool = pool(2);
-        pool.enqueue(Call("one")).unwrap();
+        pool.enqueue(Call("one"));
         let (id, stop) = pool.start(now, CancellationToken::new).unwrap();
         pool.retire();
         assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
         assert!(!stop.is_cancelled());
+        assert!(pool.finished(id, now));
         assert_eq!(pool.ready(id, &"a"), Next::End);
         assert_eq!(pool.standing(id), None);
     }

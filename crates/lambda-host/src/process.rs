@@ -2,29 +2,39 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     process::{Child, ExitStatus},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open, waitid,
 };
 use tokio::net::unix::pipe::Receiver;
 
-use crate::orphans::OrphanGuard;
+use crate::{orphans::OrphanGuard, strays};
 
-/// A function's process, the leader of a process group. Dropping it kills the group.
+/// A function's process, the leader of a process group. Dropping it kills the group, and what left the group.
 pub(crate) struct Process {
     pid: Pid,
+    /// The address that only this process, and what it started, was told.
+    runtime_api: String,
     /// Becomes readable when the process exits, and cannot come to mean another process.
     pidfd: OwnedFd,
     /// `None` once reaped: from then on the numbers of the process and its group may be given to others.
     child: Mutex<Option<Child>>,
+    collected: AtomicBool,
     orphans: Arc<OrphanGuard>,
 }
 
 impl Process {
     /// Takes over a child that was started as the leader of its own group.
-    pub(crate) fn adopt(mut child: Child, orphans: Arc<OrphanGuard>) -> io::Result<Self> {
+    pub(crate) fn adopt(
+        mut child: Child,
+        runtime_api: String,
+        orphans: Arc<OrphanGuard>,
+    ) -> io::Result<Self> {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let opened = pid.ok_or(io::ErrorKind::InvalidData.into()).and_then(|pid| {
             let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
@@ -32,8 +42,9 @@ impl Process {
         });
         match opened {
             Ok((pid, pidfd)) => {
-                orphans.group_started(pid.as_raw_nonzero().get());
-                Ok(Self { pid, pidfd, child: Mutex::new(Some(child)), orphans })
+                orphans.started(pid.as_raw_nonzero().get(), &runtime_api);
+                let collected = AtomicBool::new(false);
+                Ok(Self { pid, runtime_api, pidfd, child: Mutex::new(Some(child)), collected, orphans })
             }
             Err(error) => {
                 drop(child.kill());
@@ -69,6 +80,13 @@ impl Process {
         }
     }
 
+    /// Signals the process that the host started, and nothing that it started itself.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.child().is_some() {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
     /// Kills what is left of the group and collects the exit status. For a process that has exited or been killed;
     /// for any other it waits. `None` the second time.
     pub(crate) fn reap(&self) -> Option<ExitStatus> {
@@ -82,6 +100,14 @@ impl Process {
         status
     }
 
+    /// Kills what left the group. To be called once the process is reaped; blocks for some milliseconds.
+    pub(crate) fn collect_strays(&self) {
+        if !self.collected.swap(true, Ordering::AcqRel) {
+            strays::kill(&self.runtime_api);
+            self.orphans.address_ended(&self.runtime_api);
+        }
+    }
+
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,6 +116,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.reap();
+        self.collect_strays();
     }
 }
 

@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use base64::Engine;
 use bytes::Bytes;
-use dunlin_events::limits::{FUNCTION_EXTENSIONS_MAX, RUNTIME_RESPONSE_BYTES_MAX};
+use dunlin_events::limits::RUNTIME_RESPONSE_BYTES_MAX;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
@@ -13,6 +12,7 @@ use crate::{
     FunctionErrorKind, RequestId,
     config::RandomBytes,
     environment::{Environment, NextEvent, Refusal},
+    extensions_api,
     failure::{Failure, error_object},
     function::Function,
     http_server::{BodyError, Connections, Reply, is_from_a_web_page, json, read_body},
@@ -27,21 +27,18 @@ const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-clien
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
-const EXTENSION_NAME: HeaderName = HeaderName::from_static("lambda-extension-name");
-const EXTENSION_ID: HeaderName = HeaderName::from_static("lambda-extension-identifier");
-const EXTENSION_FEATURES: HeaderName = HeaderName::from_static("lambda-extension-accept-feature");
 
 /// The Runtime API and the Extensions API of one environment, on an address that only its process is told.
-struct RuntimeApi {
-    environment: Arc<Environment>,
-    function: FunctionFacts,
+pub(crate) struct RuntimeApi {
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) function: FunctionFacts,
 }
 
 /// What the two APIs say about the function.
-struct FunctionFacts {
-    name: Arc<str>,
-    handler: String,
-    account_id: String,
+pub(crate) struct FunctionFacts {
+    pub(crate) name: Arc<str>,
+    pub(crate) handler: String,
+    pub(crate) account_id: String,
     arn: HeaderValue,
     random_bytes: RandomBytes,
     wall_clock: crate::WallClock,
@@ -105,13 +102,8 @@ impl RuntimeApi {
                     _ => {}
                 }
             }
-        } else if let Some(call) = path.strip_prefix("/2020-01-01/extension/") {
-            match call {
-                "register" if post => return self.register_extension(request.headers()),
-                "event/next" if get => return self.extension_next(request.headers()).await,
-                "init/error" | "exit/error" if post => return accepted(),
-                _ => {}
-            }
+        } else if extensions_api::serves(path) {
+            return extensions_api::handle(self, request).await;
         }
         let call = format!("{} {path} is not a call of the Runtime API", request.method());
         refusal(StatusCode::NOT_FOUND, "NotFound", call)
@@ -142,8 +134,8 @@ impl RuntimeApi {
     }
 
     async fn response(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.environment.is_at(id) {
-            return self.settle(id, Bytes::new(), None);
+        if let Err(refused) = self.environment.check_at(id) {
+            return refused_call(refused);
         }
         // An answer that is sent in pieces is passed on whole: nobody behind this host takes pieces (P6).
         let mode = request.headers().get(RESPONSE_MODE).map(HeaderValue::as_bytes);
@@ -175,8 +167,8 @@ impl RuntimeApi {
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Reply {
-        if !self.environment.is_at(id) {
-            return self.settle(id, Bytes::new(), None);
+        if let Err(refused) = self.environment.check_at(id) {
+            return refused_call(refused);
         }
         match error_body(request).await {
             Ok(body) => self.settle(id, body, Some(FunctionErrorKind::Reported)),
@@ -187,10 +179,7 @@ impl RuntimeApi {
     fn settle(&self, id: &str, payload: Bytes, error: Option<FunctionErrorKind>) -> Reply {
         match self.environment.answer(id, payload, error) {
             Ok(()) => accepted(),
-            Err(Refusal::UnknownInvocation) => {
-                refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID".to_owned())
-            }
-            Err(Refusal::WrongState) => wrong_state(),
+            Err(refused) => refused_call(refused),
         }
     }
 
@@ -199,66 +188,13 @@ impl RuntimeApi {
             Ok(body) => body,
             Err(reply) => return reply,
         };
-        match self.environment.fail_init(body) {
+        match self.environment.fail_init(Failure::InitReported(body)) {
             Ok(()) => accepted(),
-            Err(_) => wrong_state(),
+            Err(refused) => refused_call(refused),
         }
     }
 
-    fn register_extension(&self, headers: &HeaderMap) -> Reply {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Registered<'a> {
-            function_name: &'a str,
-            function_version: &'a str,
-            handler: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            account_id: Option<&'a str>,
-        }
-        let Some(name) = text_of(headers, &EXTENSION_NAME).filter(|name| !name.is_empty()) else {
-            return refusal(
-                StatusCode::FORBIDDEN,
-                "Extension.InvalidExtensionName",
-                "Empty extension name".to_owned(),
-            );
-        };
-        let identifier = self.any_id();
-        if let Err(error_type) =
-            self.environment.register_extension(name, identifier.as_str().to_owned(), FUNCTION_EXTENSIONS_MAX)
-        {
-            return refusal(
-                StatusCode::FORBIDDEN,
-                error_type,
-                format!("extension {name:?} cannot be registered"),
-            );
-        }
-        let wants_account =
-            text_of(headers, &EXTENSION_FEATURES).is_some_and(|features| features.contains("accountId"));
-        let registered = Registered {
-            function_name: &self.function.name,
-            function_version: "$LATEST",
-            handler: &self.function.handler,
-            account_id: wants_account.then_some(&self.function.account_id),
-        };
-        let body = serde_json::to_vec(&registered).expect("texts are always JSON");
-        let mut reply = json(StatusCode::OK, body);
-        reply.headers_mut().insert(EXTENSION_ID, text_header(identifier.as_str()));
-        reply
-    }
-
-    /// Hangs: there are no events for extensions, and the end is announced by SIGTERM.
-    async fn extension_next(&self, headers: &HeaderMap) -> Reply {
-        let (error_type, message) = match text_of(headers, &EXTENSION_ID) {
-            Some(identifier) if self.environment.knows_extension(identifier) => {
-                return std::future::pending().await;
-            }
-            Some(_) => ("Extension.UnknownExtensionIdentifier", "Unknown extension identifier"),
-            None => ("Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
-        };
-        refusal(StatusCode::FORBIDDEN, error_type, message.to_owned())
-    }
-
-    fn any_id(&self) -> RequestId {
+    pub(crate) fn any_id(&self) -> RequestId {
         RequestId::random(&self.function.random_bytes)
     }
 }
@@ -290,27 +226,37 @@ fn trailer_error(trailers: &HeaderMap) -> Bytes {
     }
 }
 
-fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// A value that no header can carry is left empty rather than refused: the event is worth more.
-fn text_header(text: &str) -> HeaderValue {
+pub(crate) fn text_header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn accepted() -> Reply {
+pub(crate) fn accepted() -> Reply {
     json(StatusCode::ACCEPTED, Bytes::from_static(br#"{"status":"OK"}"#))
+}
+
+pub(crate) fn refused_call(refused: Refusal) -> Reply {
+    match refused {
+        Refusal::UnknownInvocation => {
+            refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID".to_owned())
+        }
+        Refusal::WrongState => wrong_state(),
+        Refusal::TooLate => refusal(StatusCode::GONE, "InvokeTimeout", "Invoke timeout".to_owned()),
+    }
 }
 
 fn wrong_state() -> Reply {
     refusal(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed".to_owned())
 }
 
-fn cut_off() -> Reply {
+pub(crate) fn cut_off() -> Reply {
     refusal(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated".to_owned())
 }
 
-fn refusal(status: StatusCode, error_type: &str, message: String) -> Reply {
+pub(crate) fn refusal(status: StatusCode, error_type: &str, message: String) -> Reply {
     json(status, error_object(error_type, message))
 }

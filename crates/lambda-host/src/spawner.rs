@@ -8,7 +8,10 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use dunlin_events::limits::FUNCTION_OPEN_FILES_MAX;
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -35,6 +38,8 @@ pub(crate) struct SpawnRequest {
     /// Absolute, since the working directory changes first.
     pub(crate) program: PathBuf,
     pub(crate) working_directory: PathBuf,
+    /// Where its Runtime API is; also in `variables`.
+    pub(crate) runtime_api: String,
     /// The whole environment; nothing is inherited.
     pub(crate) variables: Arc<[(OsString, OsString)]>,
 }
@@ -101,22 +106,26 @@ fn spawn(request: &SpawnRequest, orphans: &Arc<OrphanGuard>) -> io::Result<Spawn
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0);
-        die_with_parent(&mut command, getpid());
+        prepare_child(&mut command, getpid());
         command.spawn()?
     };
-    let process = Process::adopt(child, Arc::clone(orphans))?;
+    let process = Process::adopt(child, request.runtime_api.clone(), Arc::clone(orphans))?;
     Ok(Spawned { process, output: output.into() })
 }
 
-/// Has the child killed when this thread ends, however that comes about.
-#[expect(unsafe_code, reason = "the parent-death signal can only be set between fork and exec")]
-fn die_with_parent(command: &mut Command, parent: Pid) {
+/// Has the child killed when this thread ends, however that comes about, and gives it as many open files as the service
+/// does: what the host allows itself would hide a leak, and some runtimes look at every file that they might have open.
+#[expect(unsafe_code, reason = "both can only be set between fork and exec")]
+fn prepare_child(command: &mut Command, parent: Pid) {
+    let allowed = getrlimit(Resource::Nofile).maximum.unwrap_or(FUNCTION_OPEN_FILES_MAX);
+    let open_files = Some(allowed.min(FUNCTION_OPEN_FILES_MAX));
     let hook = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // A host that ended between the fork and the line above sends no signal any more.
+        setrlimit(Resource::Nofile, Rlimit { current: open_files, maximum: open_files })?;
+        // A host that ended between the fork and the first line sends no signal any more.
         if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The hook makes two system calls, and
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The hook makes three system calls, and
     // neither it nor its errors, which are plain numbers, allocate or lock.
     unsafe {
         command.pre_exec(hook);

@@ -10,13 +10,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     RequestId,
-    environment::{Due, Environment},
+    environment::{Beginning, Due, Environment, Outstanding, Phase},
     error::CodeError,
+    extensions::ShutdownReason,
     failure::Failure,
-    function::Function,
+    function::{Function, Stillborn},
     http_server::Connections,
-    limits::{RUNTIME_CONNECTIONS_MAX, TERMINATE_GRACE},
+    limits::{MEMORY_LOOK_INTERVAL, RUNTIME_CONNECTIONS_MAX},
     output::Output,
+    platform_log::Report,
     pool::EnvironmentId,
     process::ExitWatch,
     runtime_api,
@@ -29,26 +31,41 @@ use crate::{
 const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 
 /// Brings one environment up, watches it, and ends it. The only place that ends a process.
+///
+/// An initialisation that fails is tried once more on the time of the invocation that waits for it, as the service does.
 pub(crate) async fn run(function: Arc<Function>, id: EnvironmentId, stop: CancellationToken) {
-    let started = Instant::now();
-    let begun = tokio::select! {
-        begun = begin(&function, id, &stop) => begun,
-        () = stop.cancelled() => return function.gone(id, None),
-    };
-    let running = match begun {
-        Ok(running) => running,
-        Err(failure) => return function.gone(id, Some((&failure, String::new()))),
-    };
-    let environment = Arc::clone(&running.environment);
-    list(&function).push(Arc::clone(&environment));
-    tracing::debug!(function = &*function.name, pid = environment.process.pid(), "environment started");
+    let mut phase = Phase::Init;
+    loop {
+        let started = Instant::now();
+        let begun = tokio::select! {
+            begun = begin(&function, id, &stop, phase, started) => begun,
+            () = stop.cancelled() => return function.gone(id, None),
+        };
+        let running = match begun {
+            Ok(running) => running,
+            Err(failure) => {
+                let stillborn = Stillborn { failure, environment: None, duration: Duration::ZERO };
+                return function.gone(id, Some(stillborn));
+            }
+        };
+        let environment = Arc::clone(&running.environment);
+        list(&function).push(Arc::clone(&environment));
+        tracing::debug!(function = &*function.name, pid = environment.process.pid(), "environment started");
 
-    let end = running.watch(&function, started).await;
-    running.conclude(&function, end).await;
+        let end = running.watch(&function).await;
+        let once_more = running.conclude(&function, end).await;
 
-    environment.output.finish();
-    list(&function).retain(|listed| !Arc::ptr_eq(listed, &environment));
-    tracing::debug!(function = &*function.name, pid = environment.process.pid(), "environment ended");
+        environment.output.finish();
+        // While it is listed, a host that is dropped kills what is left of it.
+        let strays = Arc::clone(&environment);
+        drop(tokio::task::spawn_blocking(move || strays.process.collect_strays()).await);
+        list(&function).retain(|listed| !Arc::ptr_eq(listed, &environment));
+        tracing::debug!(function = &*function.name, pid = environment.process.pid(), "environment ended");
+        if !once_more {
+            return;
+        }
+        phase = Phase::Invoke;
+    }
 }
 
 fn list(function: &Function) -> std::sync::MutexGuard<'_, Vec<Arc<Environment>>> {
@@ -57,6 +74,8 @@ fn list(function: &Function) -> std::sync::MutexGuard<'_, Vec<Arc<Environment>>>
 
 struct Running {
     environment: Arc<Environment>,
+    phase: Phase,
+    started: Instant,
     exit: ExitWatch,
     connections: Connections,
     /// Ends the tasks of this environment together with it.
@@ -67,7 +86,7 @@ struct Running {
 enum End {
     Exited,
     Failed(Failure),
-    TimedOut(crate::environment::Outstanding),
+    TimedOut(Vec<Outstanding>),
     /// Idle, retired or the host is ending.
     Stopped,
 }
@@ -77,6 +96,8 @@ async fn begin(
     function: &Arc<Function>,
     id: EnvironmentId,
     stop: &CancellationToken,
+    phase: Phase,
+    started: Instant,
 ) -> Result<Running, Failure> {
     let host = |error: std::io::Error| Failure::Host(error.to_string());
     let shared = &function.shared;
@@ -97,6 +118,7 @@ async fn begin(
         program: prepared.bootstrap.clone(),
         working_directory: prepared.task_root.clone(),
         variables: variables.all(),
+        runtime_api,
     };
     let spawned =
         shared.spawner.spawn(request).await.map_err(|source| match Errno::from_io_error(&source) {
@@ -113,11 +135,15 @@ async fn begin(
     let output =
         Output::new(Arc::clone(&function.name), spawned.process.pid(), spawned.output, lines, lines_dropped)
             .map_err(host)?;
-    let environment =
-        Arc::new(Environment::new(id, function, prepared, spawned.process, output, stop.clone()));
+    let process = spawned.process;
+    let beginning = Beginning { id, prepared, process, output, stop: stop.clone(), phase, started };
+    let environment = Arc::new(Environment::new(function, beginning));
 
     let tasks = CancellationToken::new();
-    let connections = Connections::new(RUNTIME_CONNECTIONS_MAX, tasks.clone());
+    let connections_max = RUNTIME_CONNECTIONS_MAX + function.config.environment_concurrency;
+    let pid = environment.process.pid();
+    let name = format!("the Runtime API of function {}, process {pid}", function.name);
+    let connections = Connections::new(name, connections_max, tasks.clone());
     runtime_api::serve(&environment, function, listener, &connections);
     let (reader, ended) = (Arc::clone(&environment), tasks.clone());
     tokio::spawn(async move {
@@ -130,33 +156,58 @@ async fn begin(
             }
         }
     });
-    Ok(Running { environment, exit, connections, _tasks: tasks.drop_guard() })
+    Ok(Running { environment, phase, started, exit, connections, _tasks: tasks.drop_guard() })
 }
 
 impl Running {
-    async fn watch(&self, function: &Arc<Function>, started: Instant) -> End {
+    async fn watch(&self, function: &Arc<Function>) -> End {
         let environment = &self.environment;
         let config = &function.shared.config;
-        let init_deadline = started + config.init_timeout;
-        let recheck = function.config.timeout.min(config.environment_idle_max);
+        let init_max = match self.phase {
+            Phase::Init => config.init_timeout,
+            Phase::Invoke => function.config.timeout,
+        };
+        let init_deadline = self.started + init_max;
+        let recheck = function.config.timeout.min(config.environment_idle_max).min(MEMORY_LOOK_INTERVAL);
         loop {
             let now = Instant::now();
-            let due = environment.due(now, init_deadline, recheck, config.environment_idle_max);
-            let wake = match due {
+            let wake = match environment.due(now, init_deadline, recheck, config.environment_idle_max) {
                 Due::Later(wake) => wake,
-                Due::InitTimedOut => return End::Failed(Failure::InitTimedOut(config.init_timeout)),
-                Due::TimedOut(outstanding) => return End::TimedOut(outstanding),
+                Due::InitTimedOut => {
+                    return End::Failed(match self.phase {
+                        Phase::Init => Failure::InitTimedOut(init_max),
+                        Phase::Invoke => Failure::TimedOut(init_max),
+                    });
+                }
+                Due::TimedOut(late) if function.config.environment_concurrency == 1 => {
+                    return End::TimedOut(late);
+                }
+                // The others go on, and so does what is late: nobody can stop one of several in a process.
+                Due::TimedOut(late) => {
+                    let ended = late.len();
+                    self.fail(function, late, &Failure::TimedOut(function.config.timeout));
+                    for _ in 0..ended {
+                        function.finished(environment);
+                    }
+                    now
+                }
+                Due::ExtensionLate(name) => return End::Failed(Failure::ExtensionLate { name }),
+                Due::Retired => return End::Stopped,
                 Due::Idle if function.take_away_unused(environment.id) => return End::Stopped,
                 // It has just been given something to do.
                 Due::Idle => now + recheck,
             };
+            let memory_mb = function.config.memory_mb;
+            if let Some(used_mb) = environment.memory_excess(memory_mb) {
+                return End::Failed(Failure::OutOfMemory { used_mb, memory_mb });
+            }
             tokio::select! {
                 biased;
                 () = self.exit.exited() => return End::Exited,
                 () = environment.stop.cancelled() => return End::Stopped,
-                () = environment.init_failed.notified() => {
-                    if let Some(body) = environment.take_init_error() {
-                        return End::Failed(Failure::InitReported(body));
+                () = environment.failed.notified() => {
+                    if let Some(failure) = environment.take_failure() {
+                        return End::Failed(failure);
                     }
                 }
                 () = sleep_until(wake) => {}
@@ -164,76 +215,124 @@ impl Running {
         }
     }
 
-    /// Tells whoever waits, and ends the process if it still runs.
-    async fn conclude(&self, function: &Arc<Function>, end: End) {
+    /// Tells whoever waits, and ends the process if it still runs. Says whether it is to be tried once more.
+    async fn conclude(&self, function: &Arc<Function>, end: End) -> bool {
         let environment = &self.environment;
         match end {
-            End::Exited => self.exited(function).await,
-            End::Failed(failure) => {
-                environment.end();
-                function.gone(environment.id, Some((&failure, environment.output.tail())));
-                self.terminate().await;
+            End::Exited => {
+                let status = environment.process.reap();
+                if environment.has_outstanding() || !environment.is_initialised() {
+                    // A process that answers and exits at once: its answer may still be on the way to us.
+                    drop(timeout(LAST_WORDS_MAX, self.connections.all_closed()).await);
+                }
+                let outstanding = environment.end();
+                if environment.is_initialised() {
+                    self.fail_all(function, outstanding, &Failure::Exited(status));
+                    return false;
+                }
+                self.stillborn(function, environment.take_failure().unwrap_or(Failure::InitExited(status)))
             }
-            End::TimedOut(outstanding) => {
-                let failure = Failure::TimedOut(function.config.timeout);
-                self.report(function, outstanding, &failure);
+            End::Failed(failure) => {
+                let reason = match failure {
+                    Failure::InitTimedOut(_) | Failure::TimedOut(_) | Failure::ExtensionLate { .. } => {
+                        ShutdownReason::Timeout
+                    }
+                    _ => ShutdownReason::Failure,
+                };
+                let outstanding = environment.end();
+                let once_more = if environment.is_initialised() {
+                    self.fail_all(function, outstanding, &failure);
+                    false
+                } else {
+                    self.stillborn(function, failure)
+                };
+                self.terminate(function, reason).await;
+                once_more
+            }
+            End::TimedOut(late) => {
+                self.fail(function, late, &Failure::TimedOut(function.config.timeout));
                 function.gone(environment.id, None);
-                self.terminate().await;
+                self.terminate(function, ShutdownReason::Timeout).await;
+                false
             }
             End::Stopped => {
-                // Only a host that ends stops an environment that is at work; dropping the invocation says so.
+                // Only a host that ends stops an environment that is at work; dropping the invocations says so.
                 drop(environment.end());
                 function.gone(environment.id, None);
-                self.terminate().await;
+                self.terminate(function, ShutdownReason::Spindown).await;
+                false
             }
         }
     }
 
-    async fn exited(&self, function: &Arc<Function>) {
+    /// The environment did not come up. Says whether it is to be tried once more: then it keeps its place.
+    fn stillborn(&self, function: &Arc<Function>, failure: Failure) -> bool {
         let environment = &self.environment;
-        let status = environment.process.reap();
-        if environment.has_outstanding() || !environment.is_initialised() {
-            // A process that answers and exits at once: its answer may still be on the way to us.
-            drop(timeout(LAST_WORDS_MAX, self.connections.all_closed()).await);
-        }
-        let outstanding = environment.end();
-        if !environment.is_initialised() {
-            let failure = match environment.take_init_error() {
-                Some(body) => Failure::InitReported(body),
-                None => Failure::InitExited(status),
-            };
-            return function.gone(environment.id, Some((&failure, environment.output.tail())));
-        }
-        let failure = Failure::Exited(status);
-        match outstanding {
-            Some(outstanding) => self.report(function, outstanding, &failure),
-            None => {
+        let duration = self.started.elapsed();
+        if self.phase == Phase::Init {
+            let (status, error_type) = failure.status();
+            let report = Report { status, error_type, duration, init_duration: None, produced: 0 };
+            function.platform_log.initialised(&environment.output, &report);
+            if function.is_wanted() {
                 tracing::warn!(
                     function = &*function.name,
                     pid = environment.process.pid(),
-                    "between two invocations: {failure}"
+                    "{failure}; it is tried once more, on the invocation's own time"
                 );
+                return true;
             }
         }
-        function.gone(environment.id, None);
+        let environment = Some(Arc::clone(environment));
+        function.gone(self.environment.id, Some(Stillborn { failure, environment, duration }));
+        false
     }
 
-    fn report(&self, function: &Function, outstanding: crate::environment::Outstanding, failure: &Failure) {
-        let request_id = outstanding.request_id;
-        tracing::warn!(function = &*function.name, %request_id, "{failure}");
-        let log_tail = self.environment.output.tail();
-        let answer = function.failed(&request_id, failure, log_tail, outstanding.started.elapsed());
-        drop(outstanding.answer.send(answer));
-    }
-
-    /// SIGTERM to the group, SIGKILL to what is left of it.
-    async fn terminate(&self) {
-        let process = &self.environment.process;
-        process.signal_group(Signal::TERM);
-        if timeout(TERMINATE_GRACE, self.exit.exited()).await.is_err() {
-            process.signal_group(Signal::KILL);
-            self.exit.exited().await;
+    /// The environment has ended.
+    fn fail_all(&self, function: &Arc<Function>, outstanding: Vec<Outstanding>, failure: &Failure) {
+        if outstanding.is_empty() {
+            tracing::warn!(
+                function = &*function.name,
+                pid = self.environment.process.pid(),
+                "between two invocations: {failure}"
+            );
         }
-        process.reap();
+        self.fail(function, outstanding, failure);
+        function.gone(self.environment.id, None);
+    }
+
+    fn fail(&self, function: &Arc<Function>, outstanding: Vec<Outstanding>, failure: &Failure) {
+        for outstanding in outstanding {
+            tracing::warn!(function = &*function.name, request_id = %outstanding.request_id, "{failure}");
+            self.environment.fail(outstanding, failure, (function.shared.config.wall_clock)());
+        }
+    }
+
+    /// Ends the process, the processes of its group, and the extensions, which get the service's time to do so in order.
+    /// Without an extension there is none: the service sends no SIGTERM then either.
+    async fn terminate(&self, function: &Function, reason: ShutdownReason) {
+        let environment = &self.environment;
+        let (grace, told) = environment.shutdown_grace();
+        if !grace.is_zero() {
+            environment.tell_shutdown(reason, (function.shared.config.wall_clock)() + grace);
+            let in_order = async {
+                match reason {
+                    // An extension that is told by an event may be in the group, and is not to be hurried.
+                    ShutdownReason::Spindown if told => environment.process.signal(Signal::TERM),
+                    ShutdownReason::Spindown => environment.process.signal_group(Signal::TERM),
+                    ShutdownReason::Timeout | ShutdownReason::Failure => {
+                        environment.process.signal(Signal::KILL);
+                    }
+                }
+                self.exit.exited().await;
+                if told {
+                    // An extension in a process of its own has ended when it holds no connection any more.
+                    self.connections.all_closed().await;
+                }
+            };
+            drop(timeout(grace, in_order).await);
+        }
+        environment.process.signal_group(Signal::KILL);
+        self.exit.exited().await;
+        environment.process.reap();
     }
 }

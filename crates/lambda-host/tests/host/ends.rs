@@ -59,13 +59,15 @@ async fn an_invocation_under_way_is_told_of_the_shutdown() {
 
 #[tokio::test]
 async fn a_process_that_ignores_sigterm_is_killed() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(|_, function| {
+        function.environment.insert("PROBE_INIT".to_owned(), "extension".to_owned());
+    });
     write_script(fixture.code.path(), &format!("trap '' TERM\nexec {PROBE}"));
     let gate = Gate::open().await;
     let visitors = busy(&fixture, &gate).await;
     let before = Instant::now();
     timeout(PATIENCE, fixture.host.shutdown()).await.unwrap();
-    assert!(before.elapsed() >= dunlin_lambda_host::limits::TERMINATE_GRACE);
+    assert!(before.elapsed() >= dunlin_events::limits::SHUTDOWN_INTERNAL_MAX);
     for visitor in visitors {
         visitor.gone().await;
     }

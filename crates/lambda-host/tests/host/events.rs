@@ -50,7 +50,7 @@ async fn a_bounded_number_of_events_is_accepted() {
     let late = fixture.host.invoke("probe", payload.clone().into(), InvocationType::Event).await.unwrap_err();
     assert_eq!(
         late.to_string(),
-        "function probe is busy in every environment: too many asynchronous invocations are waiting"
+        "function probe is throttled: too many asynchronous invocations are waiting"
     );
     // A caller does not queue up behind that backlog: its turn comes after the next event at the latest.
     let (answer, ()) = tokio::join!(fixture.answer(json!({})), async {

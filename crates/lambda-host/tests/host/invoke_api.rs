@@ -36,8 +36,8 @@ impl Reply {
     #[track_caller]
     fn check(&self, status: u16, error_type: &str, message: &str) {
         let body = self.json();
-        let said =
-            (self.status, self.headers["x-amzn-errortype"].as_str(), body["Message"].as_str().unwrap());
+        let text = body["Message"].as_str().or(body["message"].as_str()).unwrap();
+        let said = (self.status, self.headers["x-amzn-errortype"].as_str(), text);
         assert_eq!(said, (status, error_type, message));
     }
 }
@@ -147,12 +147,13 @@ async fn wrong_requests_are_told_what_is_wrong() {
     served.invoke("other", &[], b"{}").await.check(
         404,
         "ResourceNotFoundException",
-        "function not found: other",
+        "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:other",
     );
     served.call("POST", "/2015-03-31/functions/probe/invocations?Qualifier=7", &[], b"{}").await.check(
         404,
         "ResourceNotFoundException",
-        "function not found: probe:7",
+        "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:probe:7; functions have no versions or aliases \
+         here, only $LATEST",
     );
     served.call("GET", "/2015-03-31/functions", &[], b"").await.check(
         404,

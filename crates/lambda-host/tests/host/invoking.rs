@@ -5,10 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use dunlin_lambda_host::{
-    FunctionConfig, InvocationType, InvokeError, InvokeRequest, limits::INVOCATIONS_QUEUED_MAX,
-};
-use futures_util::FutureExt;
+use dunlin_lambda_host::{FunctionConfig, InvocationType, InvokeError, InvokeRequest};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -68,7 +65,7 @@ async fn beyond_the_maximum_events_wait_their_turn() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_or_finds_the_queue_full_is_told() {
+async fn who_waits_too_long_is_told() {
     let fixture = Fixture::with(|config, _| {
         config.environments_per_function_max = 1;
         config.queue_wait_max = Duration::from_millis(20);
@@ -79,34 +76,11 @@ async fn who_waits_too_long_or_finds_the_queue_full_is_told() {
         let mut visitor = gate.visitor().await;
         let late =
             fixture.host.invoke("probe", "{}".into(), InvocationType::RequestResponse).await.unwrap_err();
-        assert_eq!(
-            late.to_string(),
-            "function probe is busy in every environment: no environment came free in time"
-        );
+        assert_eq!(late.to_string(), "function probe is throttled: no environment came free in time");
         visitor.let_pass("").await;
     });
     // Whoever left the queue leaves nothing behind in it.
     assert_eq!(until_there_is_room(&fixture, &json!({})).await, first);
-
-    let fixture = Fixture::with(|config, _| config.environments_per_function_max = 1);
-    let event = json!({"do": "gate", "gate": gate.address()});
-    let (_, ()) = tokio::join!(fixture.answer(event), async {
-        let mut visitor = gate.visitor().await;
-        let waiting = || fixture.host.invoke("probe", "{}".into(), InvocationType::RequestResponse);
-        let mut queued: Vec<_> = (0..INVOCATIONS_QUEUED_MAX).map(|_| Box::pin(waiting())).collect();
-        for invocation in &mut queued {
-            assert!(invocation.now_or_never().is_none());
-        }
-        let late = waiting().await.unwrap_err();
-        assert_eq!(late.to_string(), "function probe is busy in every environment: the queue is full");
-        // Those that nobody waits for any more make room.
-        drop(queued.split_off(1));
-        let mut next = Box::pin(waiting());
-        assert!((&mut next).now_or_never().is_none());
-        visitor.let_pass("").await;
-        queued.remove(0).await.unwrap();
-        next.await.unwrap();
-    });
 }
 
 /// The process that answers. Even starting it may take longer than this host lets anyone wait.

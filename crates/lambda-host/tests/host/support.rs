@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use dunlin_lambda_host::{FunctionConfig, HostConfig, InvocationType, InvokeOutcome, LambdaHost, LogLine};
+use dunlin_lambda_host::{
+    FunctionConfig, HostConfig, InvocationType, InvokeOutcome, InvokeRequest, LambdaHost, LogLine,
+    PlatformLines,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -42,6 +45,7 @@ impl Fixture {
         let (sender, lines) = mpsc::channel(1_024);
         let mut config = HostConfig::new("eu-west-1", "123456789012");
         config.log_lines = Some(sender);
+        config.platform_lines = PlatformLines::Off;
         // However long a process that has answered is kept from the processor, it is the one that the next event gets.
         config.settle_wait_max = PATIENCE;
         let mut function = FunctionConfig::new("probe", code.path());
@@ -54,8 +58,9 @@ impl Fixture {
 
     pub(crate) async fn invoke(&self, event: Value) -> InvokeOutcome {
         let payload = Bytes::from(event.to_string());
-        let invoked = self.host.invoke("probe", payload, InvocationType::RequestResponse);
-        timeout(PATIENCE, invoked).await.unwrap().unwrap()
+        let mut request = InvokeRequest::new("probe", payload, InvocationType::RequestResponse);
+        request.log_tail = true;
+        timeout(PATIENCE, self.host.invoke_request(request)).await.unwrap().unwrap()
     }
 
     /// The answer of an invocation that has to succeed.
