@@ -151,19 +151,14 @@ impl DynamoDbStore {
         // Turning on what is on already is an error of the service, so ask first.
         let answer = self.client().describe_time_to_live().table_name(self.table()).send().await;
         let answer = answer.map_err(|error| self.error(OPERATION, error))?;
-        match answer.time_to_live_description {
-            Some(TimeToLiveDescription {
-                time_to_live_status: Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling),
-                attribute_name,
-                ..
-            }) => {
-                let found = attribute_name.unwrap_or_default();
-                if found == EXPIRES_AT {
-                    return Ok(());
-                }
-                return Err(TableError::TimeToLive { table: self.table().to_owned(), found });
+        let current = answer.time_to_live_description.as_ref();
+        let status = current.and_then(TimeToLiveDescription::time_to_live_status);
+        if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+            let found = current.and_then(TimeToLiveDescription::attribute_name).unwrap_or_default();
+            if found == EXPIRES_AT {
+                return Ok(());
             }
-            _ => {}
+            return Err(TableError::TimeToLive { table: self.table().to_owned(), found: found.to_owned() });
         }
         let ttl = TimeToLiveSpecification::builder()
             .enabled(true)
