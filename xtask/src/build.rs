@@ -12,6 +12,10 @@ pub(crate) struct Args {
     /// Build optimised programs, as `bench` does.
     #[arg(long)]
     release: bool,
+    /// Build the functions alone, for a machine of this kind, and without symbols. A target that ends with a version of
+    /// glibc, such as aarch64-unknown-linux-gnu.2.34, is built by cargo-zigbuild.
+    #[arg(long)]
+    target: Option<String>,
 }
 
 /// The profile that a program was built with: the name of its folder.
@@ -34,26 +38,42 @@ impl Profile {
 const FUNCTIONS: [(&str, &str); 2] = [("notify", "infra"), ("echo", "examples/echo")];
 
 pub(crate) fn run(args: &Args) -> Result<Profile> {
-    let mut build = cargo();
-    build.args(["build", "--locked", "--package", "dunlin-local"]);
-    build.args(["--package", "dunlin-notify", "--package", "dunlin-example-echo"]);
     let profile = if args.release { Profile::Release } else { Profile::Debug };
+    let mut build = cargo();
+    let triple = args.target.as_deref().map(|target| {
+        // `x86_64-unknown-linux-gnu.2.34`: cargo knows the part before the version.
+        let (triple, glibc) =
+            target.split_once('.').map_or((target, None), |(triple, glibc)| (triple, Some(glibc)));
+        build.arg(if glibc.is_some() { "zigbuild" } else { "build" }).args(["--target", target]);
+        // They are most of a program, and each cold start loads what was deployed.
+        build.args(["--config", "profile.dev.strip=true", "--config", "profile.release.strip=true"]);
+        triple
+    });
+    if triple.is_none() {
+        build.args(["build", "--package", "dunlin-local"]);
+    }
+    build.args(["--locked", "--package", "dunlin-notify", "--package", "dunlin-example-echo"]);
     if args.release {
         build.arg("--release");
     }
     command::run(&mut build)?;
-    place_functions(profile)?;
+    let built = target_dir()?.join(triple.unwrap_or_default()).join(profile.folder());
+    place_from(&built)?;
     Ok(profile)
 }
 
 pub(crate) fn debug() -> Result<Profile> {
-    run(&Args { release: false })
+    run(&Args { release: false, target: None })
 }
 
 /// Puts each built function beside its template as an executable `bootstrap`.
 pub(crate) fn place_functions(profile: Profile) -> Result<()> {
+    place_from(&target_dir()?.join(profile.folder()))
+}
+
+fn place_from(built: &Path) -> Result<()> {
     for (program, folder) in FUNCTIONS {
-        let built = program_path(profile, program)?;
+        let built = built.join(program);
         let place = root().join(folder).join(".build").join(program);
         place_bootstrap(&built, &place)
             .with_context(|| format!("cannot put {} into {}", built.display(), place.display()))?;
