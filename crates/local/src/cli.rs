@@ -40,6 +40,9 @@ pub(crate) struct UpArgs {
     /// Value of a template parameter; may be repeated.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub(crate) parameters: Vec<(String, String)>,
+    /// Value that another stack exports and the template imports; may be repeated.
+    #[arg(long = "import", value_name = "NAME=VALUE", value_parser = parse_import)]
+    pub(crate) imports: Vec<(String, String)>,
     /// Region that the stack pretends to be in.
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1", value_parser = parse_region)]
     pub(crate) region: String,
@@ -105,6 +108,13 @@ pub(crate) struct PublishArgs {
 
 fn parse_parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected, such as StageName=prod")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_import(text: &str) -> Result<(String, String), String> {
+    // A name may hold anything but the sign that ends it here.
+    let (name, value) =
+        text.split_once('=').ok_or("NAME=VALUE is expected, such as network-Subnet=subnet-1")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -3,7 +3,7 @@ use std::{
     io::{IsTerminal, Write as _},
 };
 
-use dunlin_lambda_host::LOG_TARGET;
+use dunlin_lambda_host::{LOG_TARGET, PLATFORM_LOG_TARGET};
 use tracing::{Event, Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter,
@@ -14,7 +14,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::cli::Command;
+use crate::{cli::Command, up::rules::LOG_GROUP_TARGET};
 
 /// Logs go to standard error. The clients print data on standard output and stay silent but for faults, which they
 /// tell in a sentence of their own.
@@ -59,13 +59,13 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let target = event.metadata().target();
-        if target != LOG_TARGET {
+        if ![LOG_TARGET, PLATFORM_LOG_TARGET, LOG_GROUP_TARGET].contains(&target) {
             let format = if target.starts_with("dunlin") { &self.own } else { &self.other };
             return format.format_event(context, out, event);
         }
         let mut line = Line::default();
         event.record(&mut |field: &Field, value: &dyn fmt::Debug| match field.name() {
-            "function" => line.function = format!("{value:?}").trim_matches('"').to_owned(),
+            "function" | "group" => line.function = format!("{value:?}").trim_matches('"').to_owned(),
             "request_id" => line.request_id = format!(" {}", format!("{value:?}").trim_matches('"')),
             "message" => line.text = format!("{value:?}"),
             _ => {}

@@ -1,5 +1,7 @@
 //! Names that the service would make up: here they follow from the template, so that they are the same tomorrow.
 
+use crate::Parameters;
+
 /// `AWS::AccountId` unless the caller says otherwise: the account of AWS's own examples.
 pub const ACCOUNT_ID: &str = "123456789012";
 
@@ -31,6 +33,23 @@ pub fn api_id(logical_id: &str) -> String {
         id.push(char::from(if digit < 26 { b'a' + digit } else { b'0' + (digit - 26) }));
     }
     id
+}
+
+/// `AWS::StackId` of the stack with this name.
+pub(crate) fn stack_id(Parameters { region, account_id, .. }: &Parameters, stack_name: &str) -> String {
+    let id = fnv1a(stack_name.as_bytes());
+    format!("arn:{PARTITION}:cloudformation:{region}:{account_id}:stack/{stack_name}/{id:016x}")
+}
+
+/// The name of something that the template does not name: stack and logical id, cut with a hash if that is too long.
+pub(crate) fn made_up(stack_name: &str, logical_id: &str, chars_max: usize) -> String {
+    let name = format!("{stack_name}-{logical_id}");
+    if name.len() <= chars_max {
+        return name;
+    }
+    let hash = format!("{:016x}", fnv1a(name.as_bytes()));
+    let kept: String = name.chars().take(chars_max - hash.len() - 1).collect();
+    format!("{kept}-{hash}")
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any run of characters and `?` for one.

@@ -5,26 +5,40 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     error::{Fault, Outcome},
-    intrinsics, resources,
-    template::{Resource, Template},
+    intrinsics::{self, Scope},
+    node::Node,
+    resources,
+    source::Span,
+    template::Declared,
 };
 
-/// An edge: who is meant, and on which line.
-type Edge<'t> = (&'t str, usize);
+/// An edge: who is meant, and where.
+type Edge<'t> = (&'t str, Span);
 
-/// Checks every reference of the template's resources, and returns their logical ids in order of evaluation.
-pub(crate) fn check(template: &Template) -> Outcome<Vec<&str>> {
-    let known: HashSet<&str> =
-        template.resources.iter().map(|resource| resource.logical_id.as_str()).collect();
+/// Resources in order of evaluation.
+#[derive(Debug)]
+pub(crate) struct Order<'t> {
+    pub(crate) ids: Vec<&'t str>,
+    /// Those that refer to what is not there.
+    pub(crate) lost: HashSet<&'t str>,
+}
+
+/// Checks every reference of `resources`.
+pub(crate) fn order<'t>(resources: &'t [Declared], scope: &Scope<'_>) -> Outcome<Order<'t>> {
     let mut edges: HashMap<&str, Vec<Edge<'_>>> = HashMap::new();
-    for resource in &template.resources {
-        edges.insert(&resource.logical_id, edges_of(resource, template, &known)?);
+    let mut lost = HashSet::new();
+    for resource in resources {
+        let (own, complete) = edges_of(resource, scope);
+        if !complete {
+            lost.insert(resource.logical_id.as_str());
+        }
+        edges.insert(&resource.logical_id, own);
     }
     let mut done = Done::default();
-    for resource in &template.resources {
+    for resource in resources {
         walk(&resource.logical_id, &edges, &mut done)?;
     }
-    Ok(done.order)
+    Ok(Order { ids: done.order, lost })
 }
 
 /// Resources whose references have all been followed.
@@ -34,38 +48,43 @@ struct Done<'t> {
     set: HashSet<&'t str>,
 }
 
-fn edges_of<'t>(
-    resource: &'t Resource,
-    template: &'t Template,
-    known: &HashSet<&str>,
-) -> Outcome<Vec<Edge<'t>>> {
+/// The edges of `resource`, and whether all of its references lead somewhere.
+fn edges_of<'t>(resource: &'t Declared, scope: &Scope<'_>) -> (Vec<Edge<'t>>, bool) {
     let mut edges = Vec::new();
-    let mut lost = None;
-    intrinsics::references(&resource.properties, &mut |name, line| {
-        if known.contains(name) {
-            edges.push((name, line));
-        } else if !name.starts_with("AWS::") && !template.parameters.contains_key(name) && lost.is_none() {
-            lost = Some((name, line));
+    let mut complete = true;
+    let owner = &resource.logical_id;
+    // SAM and other macros add resources of their own, to which only resources that are left out here refer.
+    let strict = resources::is_interpreted(&resource.type_name);
+    let fault = |name: &str, at: Span, what: &str| {
+        if strict {
+            scope.findings.fault(Fault::at(at, format!("{owner} refers to {name}, which {what}")));
+        }
+    };
+    let chosen = |argument: &'t Node| scope.branch(argument).ok();
+    intrinsics::references(&resource.properties, &chosen, &mut |name, at| {
+        if scope.left_out.contains(name) {
+            complete = false;
+            fault(name, at, "is left out by its Condition");
+        } else if scope.unreadable.contains(name) {
+            complete = false;
+        } else if scope.declared.contains(name) {
+            edges.push((name, at));
+        } else if !name.starts_with("AWS::") && !scope.parameters.contains_key(name) {
+            complete = false;
+            fault(name, at, "is neither a resource nor a parameter");
         }
     });
-    for (name, line) in &resource.depends_on {
-        if known.contains(name.as_str()) {
-            edges.push((name, *line));
-        } else if lost.is_none() {
-            lost = Some((name, *line));
+    for (name, at) in &resource.depends_on {
+        // The service does not wait for what is not made.
+        if scope.left_out.contains(name) || scope.unreadable.contains(name) {
+        } else if scope.declared.contains(name) {
+            edges.push((name, *at));
+        } else {
+            complete = false;
+            fault(name, *at, "is not a resource of this template");
         }
     }
-    match lost {
-        // SAM and other macros add resources of their own, to which only resources that are left out here refer.
-        Some((name, line)) if resources::is_interpreted(&resource.type_name) => {
-            let owner = &resource.logical_id;
-            Err(Fault::at(
-                line,
-                format!("{owner} refers to {name}, which is neither a resource nor a parameter"),
-            ))
-        }
-        _ => Ok(edges),
-    }
+    (edges, complete)
 }
 
 /// Walks depth first from `start` with a stack of its own: a chain may be as long as there are resources.
@@ -78,7 +97,7 @@ fn walk<'t>(start: &'t str, edges: &HashMap<&'t str, Vec<Edge<'t>>>, done: &mut 
         let node = *node;
         let edge = edges.get(node).and_then(|edges| edges.get(*next)).copied();
         *next += 1;
-        let Some((target, line)) = edge else {
+        let Some((target, at)) = edge else {
             done.set.insert(node);
             done.order.push(node);
             path.pop();
@@ -88,85 +107,11 @@ fn walk<'t>(start: &'t str, edges: &HashMap<&'t str, Vec<Edge<'t>>>, done: &mut 
             let mut names: Vec<_> = path[from..].iter().map(|(name, _)| *name).collect();
             names.push(target);
             let message = format!("resources refer to each other in a circle: {}", names.join(" → "));
-            return Err(Fault::at(line, message));
+            return Err(Fault::at(at, message));
         }
         if !done.set.contains(target) {
             path.push((target, 0));
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fmt::Write;
-
-    use super::*;
-    use crate::{node, notes::Notes};
-
-    fn checked(text: &str) -> Result<(), String> {
-        let root = node::parse(text).unwrap();
-        let template = Template::read(&root, &[].into(), &mut Notes::default()).unwrap();
-        match check(&template) {
-            Ok(_) => Ok(()),
-            Err(fault) => Err(format!("{}: {}", fault.line.unwrap(), fault.message)),
-        }
-    }
-
-    #[test]
-    fn circles_are_named_with_the_line_that_closes_them() {
-        let table = |name: &str, to: &str| {
-            format!("  {name}:\n    Type: AWS::DynamoDB::Table\n    Properties: {{TableName: {to}}}\n")
-        };
-        let circle = [
-            "Resources:\n",
-            &table("A", "!Ref B"),
-            &table("B", "!Sub '${C.Arn}'"),
-            &table("C", "!GetAtt A.Arn"),
-        ];
-        assert_eq!(
-            checked(&circle.concat()).unwrap_err(),
-            "10: resources refer to each other in a circle: A → B → C → A"
-        );
-        let own = ["Resources:\n", &table("A", "!Ref A")].concat();
-        assert_eq!(checked(&own).unwrap_err(), "4: resources refer to each other in a circle: A → A");
-        let diamond =
-            ["Resources:\n", &table("A", "!Sub '${B}${C}'"), &table("B", "!Ref D"), &table("C", "!Ref D")]
-                .concat();
-        assert_eq!(checked(&[diamond.as_str(), &table("D", "d")].concat()), Ok(()));
-    }
-
-    #[test]
-    fn depends_on_counts() {
-        let text = "
-Resources:
-  A: {Type: 'AWS::DynamoDB::Table', DependsOn: B}
-  B: {Type: 'AWS::SQS::Queue', DependsOn: [C, A]}
-  C: {Type: 'AWS::SQS::Queue'}
-";
-        assert_eq!(checked(text).unwrap_err(), "4: resources refer to each other in a circle: A → B → A");
-    }
-
-    #[test]
-    fn a_lost_reference_matters_where_it_is_read() {
-        let text =
-            |kind: &str| format!("Resources:\n  A:\n    Type: {kind}\n    Properties:\n      X: !Ref Gone\n");
-        let message = "5: A refers to Gone, which is neither a resource nor a parameter";
-        assert_eq!(checked(&text("AWS::DynamoDB::Table")).unwrap_err(), message);
-        assert_eq!(checked(&text("AWS::SQS::Queue")), Ok(()));
-    }
-
-    #[test]
-    fn long_chains_do_not_recurse() {
-        let mut text = "Resources:\n".to_owned();
-        for n in 0..499 {
-            let _ = writeln!(
-                text,
-                "  R{n}: {{Type: 'AWS::DynamoDB::Table', Properties: {{X: !Ref R{}}}}}",
-                n + 1
-            );
-        }
-        text.push_str("  R499: {Type: 'AWS::DynamoDB::Table'}\n");
-        assert_eq!(checked(&text), Ok(()));
-    }
 }

@@ -21,23 +21,29 @@
 //! ```
 
 mod arn;
+mod conditions;
 mod error;
+mod findings;
 mod graph;
 mod intrinsics;
 mod load;
 mod model;
+mod nested;
 mod node;
-mod notes;
 mod parameters;
+mod resolve;
 mod resources;
-mod scope;
+mod sam;
 mod section;
+mod snippet;
+mod source;
 mod template;
+mod yaml;
 
 pub use arn::{ACCOUNT_ID, PARTITION, REGION_DEFAULT, STACK_NAME_DEFAULT, URL_SUFFIX, api_id};
-pub use error::TemplateError;
+pub use error::{PROBLEMS_MAX, Problem, Problems, TemplateError};
 pub use model::{
-    Function, Integration, IntegrationKind, Note, Permission, Route, Stack, Stage, Table, TopicRule,
-    WebSocketApi,
+    Function, Integration, IntegrationKind, LogFormat, LogLevel, Logging, Note, Permission, Place, Queue,
+    RepublishHeaders, Route, RuleAction, Sql, Stack, Stage, Table, TopicRule, WebSocketApi, queue_name,
 };
 pub use parameters::Parameters;

@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig,
-    StageConfig, rustls::ServerConfig,
+    ApiConfig, Authorization, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaProxy,
+    RouteConfig, StageConfig, rustls::ServerConfig,
 };
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
 use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
@@ -107,8 +107,9 @@ pub(super) fn serve(
     });
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
     let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
-        let line = stack.apis.iter().find(|api| api.api_id == error.api_id()).map_or(1, |api| api.line);
-        Failure::data(format!("{}:{line}: {error}; correct the template", stack.template.display()))
+        let place = stack.apis.iter().find(|api| api.api_id == error.api_id()).map(|api| api.at.to_string());
+        let place = place.unwrap_or_else(|| stack.template.display().to_string());
+        Failure::data(format!("{place}: {error}; correct the template"))
     })?;
     for ListeningApi { api_id, listening, .. } in listeners.apis {
         for listener in listening.listeners {
@@ -142,6 +143,7 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
             _ => None,
         }),
         two_way: route.two_way,
+        authorization: Authorization::None,
     });
     ApiConfig {
         api_id: api.api_id.clone(),
@@ -166,6 +168,16 @@ fn may_invoke(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str
     refused.is_none()
 }
 
+/// What a failed function says; an authorizer refuses by it.
+fn error_message(payload: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Thrown {
+        error_message: String,
+    }
+    serde_json::from_slice(payload).map_or_else(|_| String::new(), |thrown: Thrown| thrown.error_message)
+}
+
 /// The function host as the gateway's back end.
 struct Functions(Arc<LambdaHost>);
 
@@ -173,7 +185,9 @@ impl Backend for Functions {
     async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, BackendError> {
         let outcome = self.0.invoke(function, payload, InvocationType::RequestResponse).await;
         match outcome {
-            Ok(outcome) if outcome.function_error.is_some() => Err(BackendError::FunctionError),
+            Ok(outcome) if outcome.function_error.is_some() => {
+                Err(BackendError::FunctionError { message: error_message(&outcome.payload) })
+            }
             Ok(outcome) => Ok(outcome.payload),
             Err(InvokeError::NotFound { .. }) => Err(BackendError::NotFound),
             Err(InvokeError::TooManyRequests { .. }) => Err(BackendError::Throttled),

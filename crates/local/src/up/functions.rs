@@ -3,14 +3,19 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use dunlin_gateway::sigv4::{Denied, SignedRequest, Verifier};
-use dunlin_lambda_host::{Authorize, FunctionConfig, HostConfig, LambdaHost};
-use dunlin_stack::{Function, Stack};
+use dunlin_lambda_host::{
+    ApplicationLogLevel, Authorize, EventInvokeConfig, EventRecord, FunctionConfig, HostConfig, LambdaHost,
+    LogFormat, LoggingConfig, RecordKind, RecordSink, SystemLogLevel,
+};
+use dunlin_stack::{Function, LogLevel, Logging, Stack};
 use http::StatusCode;
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     credentials::{Credentials, Keyring},
     listen::Listening,
+    queues::{Letter, Queues},
 };
 use crate::failure::Failure;
 
@@ -36,15 +41,28 @@ pub(super) fn start(
     stack: &Stack,
     keyring: &Keyring,
     addresses: &Addresses,
+    queues: &Arc<Queues>,
 ) -> Result<Arc<LambdaHost>, Failure> {
-    let host = LambdaHost::start(HostConfig::new(&stack.region, &stack.account_id))
-        .map_err(|error| Failure::internal(error.to_string()))?;
+    let config = HostConfig {
+        event_records: Some(records(stack, queues)),
+        ..HostConfig::new(&stack.region, &stack.account_id)
+    };
+    let host = LambdaHost::start(config).map_err(|error| Failure::internal(error.to_string()))?;
     let functions = stack.functions.iter().map(|function| FunctionConfig {
         handler: function.handler.clone(),
         timeout: function.timeout,
         memory_mb: function.memory_mb,
         environment: rewrite(&function.environment, &addresses.rewrites),
         host_environment: host_environment(function, keyring, addresses),
+        reserved_concurrency: function.reserved_concurrency.map(|reserved| reserved as usize),
+        event_invoke: EventInvokeConfig {
+            retries_max: function.event_retries,
+            age_max: function.event_age_max,
+            on_success: function.on_success.clone(),
+            on_failure: function.on_failure.clone(),
+            dead_letter_target: function.dead_letters.clone(),
+        },
+        logging: logging(&function.logging),
         ..FunctionConfig::new(&function.name, &function.code)
     });
     host.set_functions(functions.collect())
@@ -55,6 +73,60 @@ pub(super) fn start(
             "function {function}: {error} (`cargo xtask build` does that for the apps of this repository)"
         ))),
     }
+}
+
+fn logging(logging: &Logging) -> LoggingConfig {
+    let name = |level: Option<LogLevel>| level.map(LogLevel::as_str);
+    LoggingConfig {
+        format: match logging.format {
+            dunlin_stack::LogFormat::Text => LogFormat::Text,
+            dunlin_stack::LogFormat::Json => LogFormat::Json,
+        },
+        application_level: name(logging.application_level)
+            .and_then(ApplicationLogLevel::from_name)
+            .unwrap_or_default(),
+        system_level: name(logging.system_level).and_then(SystemLogLevel::from_name).unwrap_or_default(),
+        group: Some(logging.log_group.clone()),
+    }
+}
+
+/// Records of asynchronous invocations become letters in their queue.
+fn records(stack: &Stack, queues: &Arc<Queues>) -> RecordSink {
+    let (queues, runtime) = (queues.clone(), Handle::current());
+    let targets: Vec<_> = stack
+        .functions
+        .iter()
+        .flat_map(|function| {
+            [&function.dead_letters, &function.on_failure, &function.on_success]
+                .into_iter()
+                .flatten()
+                .map(|arn| (arn.clone(), function.name.clone()))
+        })
+        .collect();
+    Arc::new(move |record: EventRecord| {
+        // Several functions may share a queue; the letter itself says which one it was.
+        let mut names = targets.iter().filter(|(arn, _)| *arn == record.target_arn).map(|(_, name)| name);
+        let function = match (names.next(), names.next()) {
+            (Some(name), None) => format!("function {name}"),
+            _ => "a function".to_owned(),
+        };
+        let event = match record.attributes.iter().find(|(name, _)| *name == "RequestID") {
+            Some((_, id)) => format!("event {id}"),
+            None => "an event".to_owned(),
+        };
+        let about = match record.kind {
+            RecordKind::OnSuccess => format!("{function} is done with {event}"),
+            _ => format!("{function} gave up {event}"),
+        };
+        // The host calls from tasks of its own; the letter is written on a thread for such work.
+        let _on_runtime = runtime.enter();
+        queues.post(Letter {
+            queue: record.target_arn,
+            about,
+            attributes: record.attributes,
+            body: record.payload,
+        });
+    })
 }
 
 /// Serves the Invoke API to whoever signs with a credential of the stack.

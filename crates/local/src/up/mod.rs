@@ -8,8 +8,9 @@ mod functions;
 mod listen;
 mod lock;
 mod open_files;
+mod queues;
 mod ready;
-mod rules;
+pub(crate) mod rules;
 mod tables;
 mod tls;
 
@@ -54,9 +55,10 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         rewrites: apis.rewrites(&stack),
     };
     tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
-    let host = functions::start(&stack, &keyring, &addresses)?;
+    let queues = queues::Queues::new(&stack, args.data.as_deref());
+    let host = functions::start(&stack, &keyring, &addresses, &queues)?;
     functions::serve(&host, &stack.region, &keyring, lambda, &tasks, stop.clone());
-    let rules = rules::start(&stack, host.clone(), args.host, args.mqtt_port).await?;
+    let rules = rules::start(&stack, host.clone(), queues.clone(), args.host, args.mqtt_port).await?;
     let ready_apis = apis.ready();
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
     let gateway_stop = CancellationToken::new();
@@ -96,6 +98,10 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         () = stop_all => {}
         () = signals.next() => {}
     }
+    match queues.dropped() {
+        0 => {}
+        dropped => tracing::error!("{dropped} letters to queues were lost"),
+    }
     drop(ready_file);
     drop(data_lock);
     Ok(())
@@ -105,6 +111,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
 fn load(args: &UpArgs) -> Result<Stack, Failure> {
     let parameters = Parameters {
         values: args.parameters.iter().cloned().collect(),
+        imports: args.imports.iter().cloned().collect(),
         region: args.region.clone(),
         ..Parameters::default()
     };
@@ -115,7 +122,7 @@ fn load(args: &UpArgs) -> Result<Stack, Failure> {
         _ => Failure::data(error.to_string()),
     })?;
     for note in &stack.notes {
-        tracing::warn!("{}: {note}", args.template.display());
+        tracing::warn!("{note}");
     }
     if stack.apis.is_empty() {
         let template = args.template.display();

@@ -1,22 +1,32 @@
-//! The stack's topic rules on a broker, with functions as what they call.
+//! The stack's topic rules on a broker, and where their events go.
 
 use std::{net::IpAddr, net::Ipv4Addr, net::Ipv6Addr, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use dunlin_iot_rules::{Action, BoxFuture, Config, DeliverError, IotRules, Rule, RuleSink, StartError, Target};
+use dunlin_iot_rules::{
+    Action, BoxFuture, Config, DeliverError, Headers, IotRules, Republish, Rule, RuleError, RuleSink,
+    StartError, Target,
+};
 use dunlin_lambda_host::{InvocationType, LambdaHost};
-use dunlin_stack::{Stack, TopicRule};
+use dunlin_stack::{RepublishHeaders, RuleAction, Stack, TopicRule};
 
-use super::listen::in_use;
+use super::{
+    listen::in_use,
+    queues::{Letter, Queues},
+};
 use crate::failure::Failure;
 
 /// Who a rule is in a function's resource policy (S9).
 const RULES_PRINCIPAL: &str = "iot.amazonaws.com";
 
+/// The `tracing` target of what rules write to log groups.
+pub(crate) const LOG_GROUP_TARGET: &str = "dunlin::log_group";
+
 /// Starts the broker with every rule of the stack.
 pub(super) async fn start(
     stack: &Stack,
     host: Arc<LambdaHost>,
+    queues: Arc<Queues>,
     address: IpAddr,
     port: u16,
 ) -> Result<IotRules, Failure> {
@@ -24,22 +34,69 @@ pub(super) async fn start(
     if address == Ipv4Addr::LOCALHOST && has_ipv6() {
         addresses.push(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
     }
-    let rules = stack.rules.iter().map(|rule| Rule {
-        name: rule.name.clone(),
-        sql: rule.sql.clone(),
-        actions: rule
-            .functions
-            .iter()
-            .filter(|function| may_invoke(stack, rule, function))
-            .map(|function| Action::Lambda { function: function.clone() })
-            .collect(),
-        ..Rule::default()
-    });
-    let config = Config { addresses, rules: rules.collect(), ..Config::default() };
-    IotRules::start(config, Arc::new(Functions(host))).await.map_err(|error| match error {
+    let rules = stack.rules.iter().map(|rule| rule_of(stack, rule)).collect();
+    let config = Config { addresses, rules, account_id: stack.account_id.clone(), ..Config::default() };
+    let sink = Arc::new(Sink { host, queues });
+    IotRules::start(config, sink).await.map_err(|error| match error {
         StartError::AddressInUse { address } => in_use(address.ip(), address.port(), "--mqtt-port"),
-        StartError::Rule { .. } => Failure::data(format!("{}: {error}", stack.template.display())),
+        StartError::Rule { rule, source } => Failure::data(rule_problem(stack, &rule, &source)),
         other => Failure::unavailable(format!("{other}; choose another port with --mqtt-port")),
+    })
+}
+
+/// A rule that cannot run, with its place in the template.
+fn rule_problem(stack: &Stack, name: &str, error: &RuleError) -> String {
+    let Some(rule) = stack.rules.iter().find(|rule| rule.name == name) else {
+        return format!("{}: rule {name}: {error}", stack.template.display());
+    };
+    let id = &rule.logical_id;
+    match error {
+        RuleError::Sql(_) => stack.sql_problem(&rule.sql, None, &format!("Sql of {id}: {error}")).to_string(),
+        _ => format!("{}: {id}: {error}", rule.at),
+    }
+}
+
+fn rule_of(stack: &Stack, rule: &TopicRule) -> Rule {
+    let action = |action| action_of(stack, rule, action);
+    Rule {
+        name: rule.name.clone(),
+        sql: rule.sql.text.clone(),
+        // The reader of the template has checked it.
+        version: rule.sql_version.parse().unwrap_or_default(),
+        actions: rule.actions.iter().filter_map(action).collect(),
+        error_action: rule.error_action.as_ref().and_then(action),
+    }
+}
+
+/// The action as the rules take it; none if it would be refused.
+fn action_of(stack: &Stack, rule: &TopicRule, action: &RuleAction) -> Option<Action> {
+    Some(match action.clone() {
+        RuleAction::Lambda { function } => {
+            may_invoke(stack, rule, &function).then_some(Action::Lambda { function })?
+        }
+        RuleAction::Republish { topic, qos, headers } => {
+            let RepublishHeaders {
+                payload_format_indicator,
+                content_type,
+                response_topic,
+                correlation_data,
+                message_expiry,
+                user_properties,
+            } = headers;
+            let headers = Headers {
+                payload_format_indicator,
+                content_type,
+                response_topic,
+                correlation_data,
+                message_expiry,
+                user_properties,
+            };
+            Action::Republish(Republish { topic, at_least_once: qos == 1, headers })
+        }
+        RuleAction::CloudwatchLogs { log_group, batch } => Action::CloudwatchLogs { log_group, batch },
+        RuleAction::Sqs { queue_url, base64 } => Action::Sqs { queue_url, base64 },
+        // The template's reader says what it knows, and notes the rest.
+        _ => return None,
     })
 }
 
@@ -59,17 +116,35 @@ fn may_invoke(stack: &Stack, rule: &TopicRule, function: &str) -> bool {
     allowed
 }
 
-/// A rule invokes its function asynchronously (S6).
-struct Functions(Arc<LambdaHost>);
+/// Where events go: functions asynchronously (S6), log groups to this process's log, queues to their files.
+struct Sink {
+    host: Arc<LambdaHost>,
+    queues: Arc<Queues>,
+}
 
-impl RuleSink for Functions {
+impl RuleSink for Sink {
     fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
-            let Target::Function(function) = target else {
-                return Err(DeliverError(format!("{target:?} is not part of this stack")));
-            };
-            let accepted = self.0.invoke(function, event, InvocationType::Event).await;
-            accepted.map(drop).map_err(|error| DeliverError(error.to_string()))
+            match target {
+                Target::Function(function) => {
+                    let accepted = self.host.invoke(function, event, InvocationType::Event).await;
+                    accepted.map(drop).map_err(|error| DeliverError(error.to_string()))
+                }
+                Target::LogGroup(group) => {
+                    let text = String::from_utf8_lossy(&event);
+                    tracing::info!(target: LOG_GROUP_TARGET, group, "{text}");
+                    Ok(())
+                }
+                Target::Queue(url) => {
+                    let letter = Letter {
+                        queue: url.to_owned(),
+                        about: "from a topic rule".to_owned(),
+                        attributes: Vec::new(),
+                        body: event,
+                    };
+                    self.queues.deliver(letter).await.map_err(DeliverError)
+                }
+            }
         })
     }
 }

@@ -1,114 +1,61 @@
-use std::{path::Path, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use dunlin_events::limits;
 
-use super::{arn_of, properties, rule};
+use super::{Context, FUNCTION_NAME_CHARS_MAX, Type, function_arn, owned};
 use crate::{
-    Function, Permission, TopicRule,
-    error::{Fault, Outcome},
-    node::{Kind, Node},
-    scope::Scope,
+    Function, LogFormat, LogLevel, Logging,
+    error::Outcome,
+    resolve::Resource,
     section::{At, Section},
-    template::Resource,
 };
 
 /// Properties that change nothing about what the function does here.
-const HARMLESS: [&str; 18] = [
+const HARMLESS: [&str; 23] = [
     "Architectures",
     "AssumeRolePolicyDocument",
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
+    "AutoPublishCodeSha256",
+    "CodeSigningConfigArn",
     "Description",
     "EphemeralStorage",
     "KmsKeyArn",
-    "LoggingConfig",
-    "PackageType",
     "PermissionsBoundary",
     "Policies",
     "PropagateTags",
+    "RecursiveLoop",
     "Role",
     "RolePath",
     "RuntimeManagementConfig",
     "SnapStart",
+    "SourceKMSKeyArn",
     "Tags",
     "Tracing",
     "TracingConfig",
+    "VersionDeletionPolicy",
     "VersionDescription",
 ];
 
 /// Smallest timeout of a function, in seconds: the service's limit.
 const TIMEOUT_SECS_MIN: u64 = 1;
 
-/// Smallest memory of a function, in MB (N4).
-const MEMORY_MB_MIN: u64 = limits::FUNCTION_MEMORY_MB_DEFAULT as u64;
-
-/// An `AWS::Serverless::Function`, and what SAM adds for its events.
-pub(super) fn serverless(
-    scope: &Scope<'_>,
-    resource: &Resource,
-    base: &Path,
-) -> Outcome<(Function, Vec<(TopicRule, Permission)>)> {
-    let section = properties(scope, resource);
+/// An `AWS::Serverless::Function`, or an `AWS::Lambda::Function` whose `Code` is a local path, as it is before packaging.
+pub(super) fn read(context: &Context<'_>, resource: &Resource) -> Outcome<Function> {
+    let section = context.section(resource);
+    let code_key = if resource.kind == Type::ServerlessFunction { "CodeUri" } else { "Code" };
     section.refuse(
         "InlineCode",
         "is not supported; put an executable bootstrap in a folder and name it in CodeUri",
     )?;
     section.refuse("ImageUri", "is not supported; functions run as processes, not as containers")?;
-    let Some(At { value, line }) = section.value("CodeUri")? else { return Err(section.missing("CodeUri")) };
-    let code = local_code(&section, "CodeUri", line, value)?;
-    let function = common(scope, resource, &section, base, &code)?;
-    let events = rule::of_events(scope, &section, &function)?;
-    section.finish(&HARMLESS);
-    Ok((function, events))
-}
-
-/// An `AWS::Lambda::Function` whose `Code` is a local path, as it is before packaging.
-pub(super) fn plain(scope: &Scope<'_>, resource: &Resource, base: &Path) -> Outcome<Function> {
-    let section = properties(scope, resource);
-    let Some(At { value, line }) = section.value("Code")? else { return Err(section.missing("Code")) };
-    let code = local_code(&section, "Code", line, value)?;
-    let function = common(scope, resource, &section, base, &code)?;
-    section.finish(&HARMLESS);
-    Ok(function)
-}
-
-/// Adds a function whose name no other has.
-pub(super) fn add(functions: &mut Vec<Function>, function: Function) -> Outcome<()> {
-    match functions.iter().find(|other| other.name == function.name) {
-        None => {
-            functions.push(function);
-            Ok(())
-        }
-        Some(other) => {
-            let Function { logical_id, name, line, .. } = &function;
-            let message =
-                format!("{logical_id} and {} both have the name {name}; rename one", other.logical_id);
-            Err(Fault::at(*line, message))
-        }
-    }
-}
-
-fn local_code(section: &Section<'_, '_>, key: &str, line: usize, value: Node) -> Outcome<String> {
-    match value.kind {
-        Kind::Text(path) if !path.contains("://") => Ok(path),
-        Kind::Text(_) | Kind::Seq(_) | Kind::Map(_) => Err(section.wrong(
-            line,
-            key,
-            "does not lie on this machine; name a folder or .zip with a bootstrap",
-        )),
-    }
-}
-
-fn common(
-    scope: &Scope<'_>,
-    resource: &Resource,
-    section: &Section<'_, '_>,
-    base: &Path,
-    code: &str,
-) -> Outcome<Function> {
-    let name = reference(scope, resource, section)?;
-    if let Some(At { value, line }) = section.text("PackageType")?
+    let code = code(context, &section, code_key)?;
+    check_name(&section, &resource.name)?;
+    context.check_name(&[Type::ServerlessFunction, Type::LambdaFunction], resource)?;
+    if let Some(At { value, at }) = section.text("PackageType")?
         && value != "Zip"
     {
-        return Err(section.wrong(line, "PackageType", &format!("is {value}; only Zip is supported")));
+        return Err(section.wrong(at, "PackageType", &format!("is {value}; only Zip is supported")));
     }
     section.refuse("Layers", "are not supported yet; put what they hold into the function's folder")?;
     let runtime = section.required_text("Runtime")?;
@@ -117,12 +64,12 @@ fn common(
             "is {}, which is not supported yet; use provided.al2023 with an executable bootstrap",
             runtime.value
         );
-        return Err(section.wrong(runtime.line, "Runtime", &what));
+        return Err(section.wrong(runtime.at, "Runtime", &what));
     }
     let timeout_secs =
         section.number("Timeout", TIMEOUT_SECS_MIN..=limits::FUNCTION_TIMEOUT_MAX.as_secs())?;
-    let memory_mb =
-        section.number("MemorySize", MEMORY_MB_MIN..=u64::from(limits::FUNCTION_MEMORY_MB_MAX))?;
+    let memory = u64::from(limits::FUNCTION_MEMORY_MB_MIN)..=u64::from(limits::FUNCTION_MEMORY_MB_MAX);
+    let memory_mb = section.number("MemorySize", memory)?;
     let environment = match section.section("Environment")? {
         None => Default::default(),
         Some(environment) => {
@@ -131,36 +78,113 @@ fn common(
             variables
         }
     };
-    Ok(Function {
+    let concurrency = section.number("ReservedConcurrentExecutions", 0..=u64::from(u32::MAX))?;
+    let function = Function {
         logical_id: resource.logical_id.clone(),
-        arn: arn_of(scope, "lambda", &format!("function:{name}")),
-        name,
-        // `components` drops the trailing slash and every `.`, so that the path reads well in a log.
-        code: base.join(code).components().collect(),
-        handler: section.text("Handler")?.map(|handler| handler.value).unwrap_or_default(),
-        runtime: runtime.value,
+        arn: function_arn(context.settings, &resource.name),
+        name: resource.name.clone(),
+        code,
+        handler: owned(section.text("Handler")?).unwrap_or_default(),
+        runtime: runtime.value.to_owned(),
         timeout: timeout_secs.map_or(limits::FUNCTION_TIMEOUT_DEFAULT, Duration::from_secs),
-        memory_mb: memory_mb
-            .map_or(limits::FUNCTION_MEMORY_MB_DEFAULT, |mb| u32::try_from(mb).unwrap_or(u32::MAX)),
+        memory_mb: memory_mb.map_or(limits::FUNCTION_MEMORY_MB_DEFAULT, small),
         environment,
-        line: resource.line,
-    })
+        reserved_concurrency: concurrency.map(small),
+        event_retries: limits::ASYNC_RETRIES_MAX,
+        event_age_max: limits::ASYNC_EVENT_AGE_MAX,
+        on_success: None,
+        on_failure: None,
+        dead_letters: dead_letters(context, &section)?,
+        logging: logging(&section, &resource.name)?,
+        at: context.place(resource.at),
+    };
+    section.finish(&HARMLESS);
+    Ok(function)
 }
 
-fn reference(scope: &Scope<'_>, resource: &Resource, section: &Section<'_, '_>) -> Outcome<String> {
-    let name = super::reference(scope, resource)?;
-    let named = section.text("FunctionName")?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    match named {
-        Some(At { line, .. })
-            if name.is_empty()
-                || name.len() > super::FUNCTION_NAME_CHARS_MAX
-                || !name.chars().all(allowed) =>
-        {
-            let what =
-                format!("is {name:?}; a name has 1 to {} of A-Za-z0-9-_", super::FUNCTION_NAME_CHARS_MAX);
-            Err(section.wrong(line, "FunctionName", &what))
+/// Numbers that were checked against a smaller limit.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn code(context: &Context<'_>, section: &Section<'_>, key: &'static str) -> Outcome<PathBuf> {
+    let Some(At { value, at }) = section.value(key)? else { return Err(section.missing(key)) };
+    match value.as_text() {
+        Some(path) if !path.contains("://") && !path.contains('\0') => {
+            // `components` drops the trailing slash and every `.`, so that the path reads well in a log.
+            Ok(context.sources.get(at.source).folder.join(path).components().collect())
         }
-        _ => Ok(name),
+        _ => Err(section.wrong(
+            at,
+            key,
+            "does not lie on this machine; name a folder or .zip with a bootstrap",
+        )),
     }
+}
+
+fn check_name(section: &Section<'_>, name: &str) -> Outcome<()> {
+    let Some(At { at, .. }) = section.text("FunctionName")? else { return Ok(()) };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || name.len() > FUNCTION_NAME_CHARS_MAX || !name.chars().all(allowed) {
+        let what = format!("is {name:?}; a name has 1 to {FUNCTION_NAME_CHARS_MAX} of A-Za-z0-9-_");
+        return Err(section.wrong(at, "FunctionName", &what));
+    }
+    Ok(())
+}
+
+/// `DeadLetterQueue` as SAM calls it, `DeadLetterConfig` as CloudFormation does.
+fn dead_letters(context: &Context<'_>, section: &Section<'_>) -> Outcome<Option<String>> {
+    let own = match section.section("DeadLetterQueue")? {
+        Some(own) => Some(own),
+        None => section.section("DeadLetterConfig")?,
+    };
+    let Some(own) = own else { return Ok(None) };
+    let target = own.required_text("TargetArn")?;
+    own.finish(&["Type"]);
+    Ok(destination(context, section, target))
+}
+
+/// The ARN `target`, if something gets it there: a queue, or a function of the stack. Others are noted.
+pub(super) fn destination(context: &Context<'_>, section: &Section<'_>, target: At<&str>) -> Option<String> {
+    match target.value.split(':').nth(2) {
+        Some("sqs") => Some(target.value.to_owned()),
+        Some("lambda") if context.function_named(target.value).is_some() => Some(target.value.to_owned()),
+        service => {
+            let service = service.unwrap_or("text");
+            section.note(target.at, &format!("a destination of kind {service} gets nothing here"));
+            None
+        }
+    }
+}
+
+fn logging(section: &Section<'_>, function: &str) -> Outcome<Logging> {
+    let log_group = format!("/aws/lambda/{function}");
+    let none = Logging { format: LogFormat::Text, application_level: None, system_level: None, log_group };
+    let Some(own) = section.section("LoggingConfig")? else { return Ok(none) };
+    let format = match own.text("LogFormat")? {
+        None | Some(At { value: "Text", .. }) => LogFormat::Text,
+        Some(At { value: "JSON", .. }) => LogFormat::Json,
+        Some(At { value, at }) => {
+            return Err(own.wrong(at, "LogFormat", &format!("is {value}; it must be Text or JSON")));
+        }
+    };
+    let level = |key: &'static str, known: &[LogLevel]| {
+        let Some(At { value, at }) = own.text(key)? else { return Ok(None) };
+        if format == LogFormat::Text {
+            return Err(own.wrong(at, key, "works with LogFormat JSON only"));
+        }
+        match known.iter().find(|level| level.as_str() == value) {
+            Some(level) => Ok(Some(*level)),
+            None => {
+                let names: Vec<_> = known.iter().map(|level| level.as_str()).collect();
+                Err(own.wrong(at, key, &format!("is {value}; it must be one of {}", names.join(", "))))
+            }
+        }
+    };
+    use LogLevel::{Debug, Error, Fatal, Info, Trace, Warn};
+    let application_level = level("ApplicationLogLevel", &[Trace, Debug, Info, Warn, Error, Fatal])?;
+    let system_level = level("SystemLogLevel", &[Debug, Info, Warn])?;
+    let log_group = owned(own.text("LogGroup")?).unwrap_or(none.log_group);
+    own.finish(&[]);
+    Ok(Logging { format, application_level, system_level, log_group })
 }

@@ -34,7 +34,6 @@ pub(crate) fn is_deploy_only(type_name: &str) -> bool {
             | "AWS::SNS::Subscription"
             | "AWS::SNS::Topic"
             | "AWS::SNS::TopicPolicy"
-            | "AWS::SQS::Queue"
             | "AWS::SQS::QueuePolicy"
     )
 }
@@ -59,6 +58,8 @@ pub(crate) fn name_property(type_name: &str) -> Option<&'static str> {
         "AWS::Events::Rule" | "AWS::Events::EventBus" | "AWS::SSM::Parameter" => "Name",
         "AWS::SecretsManager::Secret" => "Name",
         "AWS::Kinesis::Stream" => "Name",
+        // SAM's: function and alias in one.
+        "AWS::Lambda::Alias" => "Name",
         "AWS::IoT::Thing" => "ThingName",
         "AWS::IoT::Policy" => "PolicyName",
         _ => return None,
@@ -73,8 +74,7 @@ pub(crate) fn reference(type_name: &str, name: &str, account: Account<'_>) -> St
         | "AWS::IAM::ManagedPolicy"
         | "AWS::CloudWatch::CompositeAlarm"
         | "AWS::SecretsManager::Secret"
-        | "AWS::Lambda::Alias"
-        | "AWS::Lambda::Version" => arn(type_name, name, account),
+        | "AWS::Lambda::Alias" => arn(type_name, name, account),
         _ => name.to_owned(),
     }
 }
@@ -101,13 +101,8 @@ fn is_arn_id(type_name: &str) -> bool {
 }
 
 /// `https://sqs.{region}.amazonaws.com/{account}/{name}`.
-pub(crate) fn queue_url(name: &str, Account { region, account_id }: Account<'_>) -> String {
+fn queue_url(name: &str, Account { region, account_id }: Account<'_>) -> String {
     format!("https://sqs.{region}.{URL_SUFFIX}/{account_id}/{name}")
-}
-
-/// The name in a queue's URL, ARN or name.
-pub(crate) fn queue_name(text: &str) -> &str {
-    text.rsplit(['/', ':']).next().unwrap_or(text)
 }
 
 fn arn(type_name: &str, name: &str, Account { region, account_id }: Account<'_>) -> String {
@@ -117,6 +112,7 @@ fn arn(type_name: &str, name: &str, Account { region, account_id }: Account<'_>)
         |service: &str, rest: &str| format!("arn:{PARTITION}:{service}:{region}:{account_id}:{rest}");
     match (service, kind) {
         ("SQS", "Queue") => regional("sqs", name),
+        ("Lambda", "Alias") => regional("lambda", &format!("function:{name}")),
         ("SNS", "Topic") => regional("sns", name),
         ("Logs", "LogGroup") => regional("logs", &format!("log-group:{name}")),
         ("CloudWatch", "Alarm" | "CompositeAlarm") => regional("cloudwatch", &format!("alarm:{name}")),
@@ -173,13 +169,6 @@ mod tests {
             ("AWS::Other::Thing", "Size", "n.Size"),
         ] {
             assert_eq!(attribute(type_name, "n", name, ACCOUNT), expected, "{type_name}.{name}");
-        }
-    }
-
-    #[test]
-    fn queue_names() {
-        for text in ["https://sqs.eu-west-1.amazonaws.com/123456789012/n", "arn:aws:sqs:eu-west-1:1:n", "n"] {
-            assert_eq!(queue_name(text), "n");
         }
     }
 }

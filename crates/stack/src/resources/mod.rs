@@ -3,19 +3,29 @@
 mod api;
 mod function;
 mod identity;
+mod integration;
+mod invoke_config;
 mod permission;
+mod queue;
+mod route;
 mod rule;
+mod stage;
 mod table;
 
-use std::path::Path;
+use std::rc::Rc;
+
+pub(crate) use identity::name_property;
 
 use crate::{
-    Function, Permission, Table, TopicRule, WebSocketApi,
+    Function, Parameters, Permission, Queue, Table, TopicRule, WebSocketApi,
     arn::{self, PARTITION},
-    error::{Fault, Outcome},
-    scope::Scope,
-    section::Section,
-    template::{Resource, Template},
+    error::Fault,
+    findings::Findings,
+    model::Place,
+    node::Node,
+    resolve::Resource,
+    section::{At, Section},
+    source::{Sources, Span},
 };
 
 /// What a template describes.
@@ -25,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) functions: Vec<Function>,
     pub(crate) tables: Vec<Table>,
     pub(crate) rules: Vec<TopicRule>,
+    pub(crate) queues: Vec<Queue>,
     pub(crate) permissions: Vec<Permission>,
 }
 
@@ -32,14 +43,17 @@ pub(crate) struct Parts {
 const PART_ID_CHARS: usize = 7;
 
 /// Characters of a function's name: the service's limit.
-const FUNCTION_NAME_CHARS_MAX: usize = 64;
+const FUNCTION_NAME_CHARS_MAX: usize = dunlin_events::limits::FUNCTION_NAME_CHARS_MAX;
 
-/// Characters of a table's or a rule's name: close below the service's limits (255 and 128).
+/// Characters of any other name that is made up: close below the service's limits (128 for rules, 255 for tables).
 const NAME_CHARS_MAX: usize = 128;
+
+/// Characters of a queue's name: the service's limit.
+const QUEUE_NAME_CHARS_MAX: usize = 80;
 
 /// What a type is to this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
+pub(crate) enum Type {
     Api,
     Stage,
     Route,
@@ -50,15 +64,17 @@ enum Type {
     ServerlessFunction,
     LambdaFunction,
     Permission,
+    InvokeConfig,
     Table,
     SimpleTable,
     TopicRule,
-    /// Known to SAM, and it would add an API: leaving it out silently would leave out the app.
-    WebSocketApi,
+    Queue,
+    /// A template of its own.
+    Nested,
     Other,
 }
 
-fn type_of(name: &str) -> Type {
+pub(crate) fn type_of(name: &str) -> Type {
     match name {
         "AWS::ApiGatewayV2::Api" => Type::Api,
         "AWS::ApiGatewayV2::Stage" => Type::Stage,
@@ -70,10 +86,12 @@ fn type_of(name: &str) -> Type {
         "AWS::Serverless::Function" => Type::ServerlessFunction,
         "AWS::Lambda::Function" => Type::LambdaFunction,
         "AWS::Lambda::Permission" => Type::Permission,
+        "AWS::Lambda::EventInvokeConfig" => Type::InvokeConfig,
         "AWS::DynamoDB::Table" => Type::Table,
         "AWS::Serverless::SimpleTable" => Type::SimpleTable,
         "AWS::IoT::TopicRule" => Type::TopicRule,
-        "AWS::Serverless::WebSocketApi" => Type::WebSocketApi,
+        "AWS::SQS::Queue" => Type::Queue,
+        "AWS::CloudFormation::Stack" | "AWS::Serverless::Application" => Type::Nested,
         _ => Type::Other,
     }
 }
@@ -83,171 +101,197 @@ pub(crate) fn is_interpreted(type_name: &str) -> bool {
     type_of(type_name) != Type::Other
 }
 
-/// Reads every resource of the template; relative code lies below `base`.
-pub(crate) fn build(scope: &Scope<'_>, template: &Template, base: &Path) -> Outcome<Parts> {
-    let mut parts = Parts::default();
-    let mut events = Vec::new();
-    for resource in &template.resources {
-        match type_of(&resource.type_name) {
-            Type::ServerlessFunction => {
-                let (function, own_events) = function::serverless(scope, resource, base)?;
-                function::add(&mut parts.functions, function)?;
-                events.extend(own_events);
-            }
-            Type::LambdaFunction => {
-                function::add(&mut parts.functions, function::plain(scope, resource, base)?)?;
-            }
-            Type::Table => table::add(&mut parts.tables, table::plain(scope, resource)?)?,
-            Type::SimpleTable => table::add(&mut parts.tables, table::simple(scope, resource)?)?,
-            Type::WebSocketApi => {
-                let message = format!(
-                    "{} is an AWS::Serverless::WebSocketApi, which is not supported yet; write AWS::ApiGatewayV2::Api, \
-                     Route and Integration instead",
-                    resource.logical_id
-                );
-                return Err(Fault::at(resource.line, message));
-            }
-            // Said of none of them: nobody expects an alarm to ring on one machine.
-            Type::Other if identity::is_deploy_only(&resource.type_name) => {}
-            Type::Other => {
-                let text = format!("{} is not part of the local stack", resource.type_name);
-                scope.note(resource.line, &text, &resource.logical_id);
-            }
-            _ => {} // below: they refer to functions
-        }
-    }
-    parts.apis = api::build(scope, template, &parts.functions)?;
-    for resource in &template.resources {
-        match type_of(&resource.type_name) {
-            Type::TopicRule => parts.rules.extend(rule::plain(scope, resource, &parts.functions)?),
-            Type::Permission => {
-                parts.permissions.extend(permission::plain(scope, resource, &parts.functions)?);
-            }
-            _ => {}
-        }
-    }
-    for (rule, permission) in events {
-        parts.rules.push(rule);
-        parts.permissions.push(permission);
-    }
-    Ok(parts)
+/// What a resource's reader sees of the others.
+pub(crate) struct Context<'a> {
+    pub(crate) resources: &'a [Rc<Resource>],
+    settings: &'a Parameters,
+    sources: &'a Sources,
+    findings: &'a Findings,
 }
 
-/// What `Ref` gives: the physical name or id.
-pub(crate) fn reference(scope: &Scope<'_>, resource: &Resource) -> Outcome<String> {
-    let id = &resource.logical_id;
-    let own = |key| properties(scope, resource).text(key).map(|text| text.map(|text| text.value));
-    match type_of(&resource.type_name) {
-        Type::Api => Ok(arn::api_id(id)),
-        Type::Stage => properties(scope, resource).required_text("StageName").map(|text| text.value),
+impl<'a> Context<'a> {
+    fn of_type(&self, kind: Type) -> impl Iterator<Item = &'a Resource> {
+        self.resources
+            .iter()
+            .map(Rc::as_ref)
+            .filter(move |resource| resource.kind == kind && !resource.broken)
+    }
+
+    fn section(&self, resource: &'a Resource) -> Section<'a> {
+        Section::of(resource, self.findings)
+    }
+
+    fn place(&self, at: Span) -> Place {
+        self.sources.place(at)
+    }
+
+    fn note(&self, at: Span, text: &str, name: &str) {
+        self.findings.note(at, text, name);
+    }
+
+    /// The name of the function that `text` means: a name, an ARN or a partial ARN, each perhaps with a qualifier, which is
+    /// ignored.
+    fn function_named(&self, text: &str) -> Option<&'a str> {
+        let rest = text.split_once("function:").map_or(text, |(_, rest)| rest);
+        let name = rest.split(':').next().unwrap_or_default();
+        let is_function = |resource: &&Rc<Resource>| {
+            matches!(resource.kind, Type::ServerlessFunction | Type::LambdaFunction) && resource.name == name
+        };
+        self.resources.iter().find(is_function).map(|resource| resource.name.as_str())
+    }
+
+    /// The logical id of the first resource of these types with this name, other than `resource`.
+    fn same_name(&self, kinds: &[Type], resource: &Resource) -> Option<&'a str> {
+        let before =
+            self.resources.iter().map(Rc::as_ref).take_while(|other| !std::ptr::eq(*other, resource));
+        let mut same = before.filter(|other| kinds.contains(&other.kind) && other.name == resource.name);
+        same.next().map(|other| other.logical_id.as_str())
+    }
+
+    /// For the sentence about a name that two resources have.
+    fn check_name(&self, kinds: &[Type], resource: &Resource) -> crate::error::Outcome<()> {
+        match self.same_name(kinds, resource) {
+            None => Ok(()),
+            Some(other) => {
+                let Resource { logical_id, name, at, .. } = resource;
+                let message = format!("{logical_id} and {other} both have the name {name}; rename one");
+                Err(Fault::at(*at, message))
+            }
+        }
+    }
+}
+
+/// Reads every resource.
+pub(crate) fn build(
+    resources: &[Rc<Resource>],
+    settings: &Parameters,
+    sources: &Sources,
+    findings: &Findings,
+) -> Parts {
+    let context = Context { resources, settings, sources, findings };
+    let mut parts = Parts::default();
+    for resource in resources.iter().map(Rc::as_ref).filter(|resource| !resource.broken) {
+        match resource.kind {
+            Type::ServerlessFunction | Type::LambdaFunction => {
+                parts.functions.extend(findings.keep(function::read(&context, resource)));
+            }
+            Type::Table => parts.tables.extend(findings.keep(table::plain(&context, resource))),
+            Type::SimpleTable => parts.tables.extend(findings.keep(table::simple(&context, resource))),
+            Type::Queue => parts.queues.extend(findings.keep(queue::read(&context, resource))),
+            Type::TopicRule => parts.rules.extend(findings.keep(rule::read(&context, resource)).flatten()),
+            Type::Permission => {
+                parts.permissions.extend(findings.keep(permission::read(&context, resource)).flatten());
+            }
+            // Said of none of them: nobody expects an alarm to ring on one machine.
+            Type::Other if !identity::is_deploy_only(&resource.type_name) => {
+                let text = format!("{} is not part of the local stack", resource.type_name);
+                findings.note(resource.at, &text, &resource.logical_id);
+            }
+            _ => {} // below: they change others
+        }
+    }
+    invoke_config::apply(&context, &mut parts.functions);
+    parts.apis = api::build(&context);
+    parts
+}
+
+/// Who a name is made for.
+pub(crate) struct Owner<'a> {
+    pub(crate) logical_id: &'a str,
+    /// With the keys of the stacks around it.
+    pub(crate) full_id: &'a str,
+    pub(crate) stack_name: &'a str,
+    pub(crate) settings: &'a Parameters,
+}
+
+/// The physical name of a resource, and what `Ref` gives for it.
+pub(crate) fn identify(
+    kind: Type,
+    type_name: &str,
+    properties: &Node,
+    owner: &Owner<'_>,
+) -> (String, String) {
+    let own = |key: &str| properties.get(key).and_then(|entry| entry.value.as_text()).map(str::to_owned);
+    let made_up = |chars_max| arn::made_up(owner.stack_name, owner.logical_id, chars_max);
+    let same = |name: String| (name.clone(), name);
+    match kind {
+        Type::Api => same(arn::api_id(owner.full_id)),
+        Type::Stage => same(own("StageName").unwrap_or_default()),
         Type::Route
         | Type::RouteResponse
         | Type::Integration
         | Type::IntegrationResponse
-        | Type::Deployment
-        | Type::WebSocketApi => Ok(arn::api_id(id)[..PART_ID_CHARS].to_owned()),
+        | Type::Deployment => same(arn::api_id(owner.full_id)[..PART_ID_CHARS].to_owned()),
         Type::ServerlessFunction | Type::LambdaFunction => {
-            Ok(own("FunctionName")?.unwrap_or_else(|| made_up(scope, id, FUNCTION_NAME_CHARS_MAX)))
+            same(own("FunctionName").unwrap_or_else(|| made_up(FUNCTION_NAME_CHARS_MAX)))
         }
-        Type::Table | Type::SimpleTable => {
-            Ok(own("TableName")?.unwrap_or_else(|| made_up(scope, id, NAME_CHARS_MAX)))
+        Type::Table | Type::SimpleTable => same(own("TableName").unwrap_or_else(|| made_up(NAME_CHARS_MAX))),
+        Type::TopicRule => {
+            let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+            same(own("RuleName").unwrap_or_else(|| made_up(NAME_CHARS_MAX).chars().map(word).collect()))
         }
-        Type::TopicRule => Ok(own("RuleName")?.unwrap_or_else(|| rule::made_up(scope, id))),
-        Type::Permission => Ok(made_up(scope, id, NAME_CHARS_MAX)),
-        Type::Other => {
-            Ok(identity::reference(&resource.type_name, &other_name(scope, resource), account(scope)))
+        Type::Nested => {
+            let name = made_up(NAME_CHARS_MAX);
+            let id = arn::stack_id(owner.settings, &name);
+            (name, id)
+        }
+        Type::Permission | Type::InvokeConfig => same(made_up(NAME_CHARS_MAX)),
+        Type::Queue | Type::Other => {
+            let chars_max = if kind == Type::Queue { QUEUE_NAME_CHARS_MAX } else { NAME_CHARS_MAX };
+            let named = name_property(type_name).and_then(own);
+            let name = named.unwrap_or_else(|| made_up(chars_max));
+            let reference = identity::reference(type_name, &name, account(owner.settings));
+            (name, reference)
         }
     }
 }
 
-/// What `Fn::GetAtt` gives.
-pub(crate) fn attribute<'t>(
-    scope: &Scope<'t>,
-    resource: &'t Resource,
-    attribute: &str,
-    line: usize,
-) -> Outcome<String> {
-    let name = scope.name_of(resource)?;
-    let kind = type_of(&resource.type_name);
-    match (kind, attribute) {
+fn account(settings: &Parameters) -> identity::Account<'_> {
+    identity::Account { region: &settings.region, account_id: &settings.account_id }
+}
+
+/// What `Fn::GetAtt` gives, if the type has the attribute.
+pub(crate) fn attribute(resource: &Resource, attribute: &str, settings: &Parameters) -> Option<String> {
+    let Resource { kind, name, type_name, .. } = resource;
+    Some(match (kind, attribute) {
         (Type::Api, "ApiId")
         | (Type::Route, "RouteId")
         | (Type::RouteResponse, "RouteResponseId")
         | (Type::Integration, "IntegrationId")
         | (Type::IntegrationResponse, "IntegrationResponseId")
-        | (Type::Deployment, "DeploymentId") => Ok(name),
+        | (Type::Deployment, "DeploymentId") => name.clone(),
         (Type::Api, "ApiEndpoint") => {
-            let region = &scope.settings().region;
-            Ok(format!("wss://{name}.execute-api.{region}.{}", arn::URL_SUFFIX))
+            format!("wss://{name}.execute-api.{}.{}", settings.region, arn::URL_SUFFIX)
         }
-        (Type::ServerlessFunction | Type::LambdaFunction, "Arn") => {
-            Ok(arn_of(scope, "lambda", &format!("function:{name}")))
+        (Type::ServerlessFunction | Type::LambdaFunction, "Arn") => function_arn(settings, name),
+        (Type::Table | Type::SimpleTable, "Arn") => arn_of(settings, "dynamodb", &format!("table/{name}")),
+        (Type::TopicRule, "Arn") => arn_of(settings, "iot", &format!("rule/{name}")),
+        (Type::Queue, "Arn" | "QueueName" | "QueueUrl") | (Type::Other, _) => {
+            identity::attribute(type_name, name, attribute, account(settings))
         }
-        (Type::Table | Type::SimpleTable, "Arn") => Ok(arn_of(scope, "dynamodb", &format!("table/{name}"))),
-        (Type::TopicRule, "Arn") => Ok(arn_of(scope, "iot", &format!("rule/{name}"))),
-        (Type::Other, attribute) => {
-            let name = other_name(scope, resource);
-            Ok(identity::attribute(&resource.type_name, &name, attribute, account(scope)))
-        }
-        _ => {
-            let type_name = &resource.type_name;
-            let id = &resource.logical_id;
-            Err(Fault::at(
-                line,
-                format!("{id}.{attribute} is not known here; {type_name} has no such attribute yet"),
-            ))
-        }
-    }
+        _ => return None,
+    })
 }
 
-/// The name of a resource that takes no part in the local stack. One that cannot be evaluated here is made up: nobody
-/// needs it.
-fn other_name(scope: &Scope<'_>, resource: &Resource) -> String {
-    let key = identity::name_property(&resource.type_name);
-    let named = key.and_then(|key| properties(scope, resource).text(key).ok().flatten());
-    named.map_or_else(|| made_up(scope, &resource.logical_id, NAME_CHARS_MAX), |name| name.value)
-}
-
-fn account<'s>(scope: &'s Scope<'_>) -> identity::Account<'s> {
-    let settings = scope.settings();
-    identity::Account { region: &settings.region, account_id: &settings.account_id }
-}
-
-/// The properties of `resource`, to be read key by key.
-fn properties<'s, 't>(scope: &'s Scope<'t>, resource: &'s Resource) -> Section<'s, 't> {
-    let Resource { logical_id, type_name, line, properties, .. } = resource;
-    Section::new(scope, logical_id, type_name, *line, properties.clone())
+fn function_arn(settings: &Parameters, name: &str) -> String {
+    arn_of(settings, "lambda", &format!("function:{name}"))
 }
 
 /// `arn:aws:{service}:{region}:{account}:{rest}`.
-fn arn_of(scope: &Scope<'_>, service: &str, rest: &str) -> String {
-    let settings = scope.settings();
+fn arn_of(settings: &Parameters, service: &str, rest: &str) -> String {
     format!("arn:{PARTITION}:{service}:{}:{}:{rest}", settings.region, settings.account_id)
 }
 
-/// The name of something that the template does not name: stack and logical id, cut with a hash if that is too long.
-fn made_up(scope: &Scope<'_>, logical_id: &str, chars_max: usize) -> String {
-    let name = format!("{}-{logical_id}", scope.settings().stack_name);
-    if name.len() <= chars_max {
-        return name;
-    }
-    let hash = format!("{:016x}", arn::fnv1a(name.as_bytes()));
-    let kept: String = name.chars().take(chars_max - hash.len() - 1).collect();
-    format!("{kept}-{hash}")
-}
-
-/// The function that `text` means: a name, an ARN or a partial ARN, each perhaps with a qualifier, which is ignored.
-fn function_named<'f>(functions: &'f [Function], text: &str) -> Option<&'f Function> {
-    let rest = text.split_once("function:").map_or(text, |(_, rest)| rest);
-    let name = rest.split(':').next().unwrap_or_default();
-    functions.iter().find(|function| function.name == name)
-}
-
 /// For the sentence about a function that is not there.
-fn no_function(line: usize, owner: &str, text: &str) -> Fault {
+fn no_function(at: Span, owner: &str, text: &str) -> Fault {
     // Most likely a type that is misspelt, or a resource of another kind.
     let is_other = text.starts_with("arn:") && !text.contains(":lambda:");
     let types =
         if is_other { "; one has the type AWS::Serverless::Function or AWS::Lambda::Function" } else { "" };
-    Fault::at(line, format!("{owner} calls {text}, which is not a function of this template{types}"))
+    Fault::at(at, format!("{owner} calls {text}, which is not a function of this template{types}"))
+}
+
+/// The text and where it stands, for `At` patterns that need an owned one.
+fn owned(text: Option<At<&str>>) -> Option<String> {
+    text.map(|At { value, .. }| value.to_owned())
 }

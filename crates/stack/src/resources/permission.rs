@@ -1,32 +1,25 @@
-use super::{function_named, properties};
-use crate::{Function, Permission, arn, error::Outcome, scope::Scope, section::At, template::Resource};
+use super::{Context, owned};
+use crate::{Permission, arn, error::Outcome, resolve::Resource, section::At};
 
 /// An `AWS::Lambda::Permission`; none if it grants nothing that the local stack does.
-pub(super) fn plain(
-    scope: &Scope<'_>,
-    resource: &Resource,
-    functions: &[Function],
-) -> Outcome<Option<Permission>> {
-    let section = properties(scope, resource);
-    let At { value: named, line } = section.required_text("FunctionName")?;
-    let function = function_named(functions, &named).ok_or_else(|| {
-        section.wrong(line, "FunctionName", &format!("is {named}, which is not a function of this template"))
+pub(super) fn read(context: &Context<'_>, resource: &Resource) -> Outcome<Option<Permission>> {
+    let section = context.section(resource);
+    let At { value: named, at } = section.required_text("FunctionName")?;
+    let function = context.function_named(named).ok_or_else(|| {
+        section.wrong(at, "FunctionName", &format!("is {named}, which is not a function of this template"))
     })?;
     let action = section.required_text("Action")?;
-    let principal = section.required_text("Principal")?.value;
-    let source_arn = section.text("SourceArn")?.map(|arn| arn.value);
+    let principal = section.required_text("Principal")?.value.to_owned();
+    let source_arn = owned(section.text("SourceArn")?);
     let account = section.text("SourceAccount")?;
     section.finish(&[]);
     // Matched as the service matches actions: `lambda:InvokeFunction`, `lambda:*`, `*`.
-    let invokes = arn::matches(&action.value, "lambda:InvokeFunction");
-    let own_account = account.is_none_or(|account| account.value == scope.settings().account_id);
+    let invokes = arn::matches(action.value, "lambda:InvokeFunction");
+    let own_account = account.is_none_or(|account| account.value == context.settings.account_id);
     if !invokes || !own_account {
-        scope.note(
-            resource.line,
-            "a permission does not let this account invoke anything",
-            &resource.logical_id,
-        );
+        let text = "a permission does not let this account invoke anything";
+        context.note(resource.at, text, &resource.logical_id);
         return Ok(None);
     }
-    Ok(Some(Permission { function: function.name.clone(), principal, source_arn }))
+    Ok(Some(Permission { function: function.to_owned(), principal, source_arn }))
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use dunlin_stack::{Parameters, Stack};
 
-use crate::{PATH, parse, refusal};
+use crate::{PATH, parse, refusal, refusals};
 
 /// Parameters and resources that the values below may refer to; the value under test goes into a function's variable.
 fn template(value: &str) -> String {
@@ -118,6 +118,7 @@ fn an_api_is_known_by_its_derived_id() {
 fn the_caller_sets_parameters_and_pseudo_parameters() {
     let parameters = Parameters {
         values: [("Stage".to_owned(), "test".to_owned()), ("Names".to_owned(), "x,y".to_owned())].into(),
+        imports: [].into(),
         region: "eu-west-1".to_owned(),
         account_id: "000000000001".to_owned(),
         stack_name: "mine".to_owned(),
@@ -142,7 +143,7 @@ fn what_cannot_be_evaluated_names_its_line() {
         ("!GetAtt Other", "33: Fn::GetAtt Other names no attribute; write Other.Arn or alike"),
         (
             "!GetAtt Other.Size",
-            "33: Other.Size is not known here; AWS::Lambda::Function has no such attribute yet",
+            "33: Other.Size is not known here; AWS::Lambda::Function has no such attribute",
         ),
         ("!GetAtt [Other]", "33: Fn::GetAtt takes two values: a resource and one of its attributes"),
         ("!Sub '${Gone}'", "33: Function refers to Gone, which is neither a resource nor a parameter"),
@@ -156,13 +157,10 @@ fn what_cannot_be_evaluated_names_its_line() {
         ("!Join [a]", "33: Fn::Join takes two values: a delimiter and a list of texts"),
         ("!Join [a, b]", "33: Fn::Join takes two values: a delimiter and a list of texts"),
         ("!Join [a, [[b]]]", "33: Fn::Join takes texts in its list, not a list"),
-        (
-            "!If [a, b, c]",
-            "33: Fn::If is not supported yet; supported are Ref, Fn::Sub, Fn::GetAtt, Fn::Join",
-        ),
+        ("!If [a, b, c]", "33: there is no condition a in the section Conditions"),
         (
             "{'Fn::Transform': {Name: x}}",
-            "33: Fn::Transform is not supported yet; supported are Ref, Fn::Sub, Fn::GetAtt, Fn::Join",
+            "33: Fn::Transform runs a macro in the account; write out here what it gives",
         ),
         ("!Suv x", "33: !Suv is not an intrinsic function of CloudFormation; check its spelling"),
         ("{'Fn::Suv': x}", "33: Fn::Suv is not an intrinsic function of CloudFormation; check its spelling"),
@@ -180,5 +178,5 @@ fn texts_that_double_and_double_stop() {
             "  T{n}: {{Type: 'AWS::Serverless::SimpleTable', Properties: {{TableName: !Sub '{before}{before}'}}}}\n"
         ));
     }
-    assert_eq!(refusal(&text), "15: texts grow past 65536 bytes here, or 67108864 in all; make them shorter");
+    assert_eq!(refusals(&text)[0], "15: a text grows past 65536 bytes here; make it shorter");
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use dunlin_stack::Permission;
+use dunlin_stack::{Permission, RuleAction};
 use serde_json::json;
 
-use crate::parse;
+use crate::{notes, parse};
 
 #[test]
 fn what_is_not_known_is_listed_once() {
@@ -13,7 +13,7 @@ Parameters:
   P: {Type: String, Default: x, AllowedPattern: '[a-z]'}
 Resources:
   Queue: {Type: 'AWS::SQS::Queue', Properties: {Anything: !GetAZs x}}
-  Other: {Type: 'AWS::SQS::Queue', Condition: Some}
+  Other: {Type: 'AWS::SQS::Queue'}
   Role: {Type: 'AWS::IAM::Role'}
   One:
     Type: AWS::Serverless::Function
@@ -43,12 +43,11 @@ Resources:
         Actions: [{Lambda: {FunctionArn: !GetAtt One.Arn}}]
 ",
     );
-    let notes: Vec<_> = stack.notes.iter().map(ToString::to_string).collect();
+    let notes = notes(&stack);
     assert_eq!(
         notes,
         [
-            "line 3: AllowedPattern of a parameter is not checked here (P)",
-            "line 13: ReservedConcurrentExecutions of AWS::Serverless::Function has no effect here (One, Two)",
+            "line 5: Anything of AWS::SQS::Queue has no effect here (Queue)",
             "line 14: VpcConfig of AWS::Serverless::Function has no effect here (One)",
             "line 17: events of type Schedule do not occur here (One)",
             "line 26: S3 actions of topic rules are not carried out here (Rule)",
@@ -122,7 +121,7 @@ fn json_is_a_template_too() {
     );
     assert_eq!(stack.functions[0].memory_mb, 512);
     assert_eq!(stack.functions[0].environment["ARN"], "us-east-1/x");
-    assert_eq!(stack.functions[0].line, 4);
+    assert_eq!(stack.functions[0].at.line, 4);
 }
 
 #[test]
@@ -227,7 +226,7 @@ fn two_way_routes_and_deployed_stages() {
     let stages: Vec<_> = api.stages.iter().map(|stage| (stage.name.as_str(), stage.deployed)).collect();
     assert_eq!(stages, [("auto", true), ("by-id", true), ("by-name", true), ("never", false)]);
     assert_eq!(api.stages[0].variables["level"], "3");
-    let notes: Vec<_> = stack.notes.iter().map(ToString::to_string).collect();
+    let notes = notes(&stack);
     assert_eq!(
         notes,
         [
@@ -330,14 +329,14 @@ Resources:
     assert_eq!(
         stack.permissions,
         [
+            permission(
+                "iot.amazonaws.com",
+                Some("arn:aws:iot:us-east-1:123456789012:rule/dunlin_FMoved".to_owned())
+            ),
             permission("a", None),
             permission(
                 "apigateway.amazonaws.com",
                 Some(format!("arn:aws:execute-api:us-east-1:123456789012:{api_id}/*/$default"))
-            ),
-            permission(
-                "iot.amazonaws.com",
-                Some("arn:aws:iot:us-east-1:123456789012:rule/dunlin_FMoved".to_owned())
             ),
         ]
     );
@@ -350,10 +349,10 @@ Resources:
     assert!(!stack.may_invoke("a", "anything", "other"));
 
     let [rule] = stack.rules.as_slice() else { panic!("{:?}", stack.rules) };
-    assert_eq!((rule.name.as_str(), rule.sql.as_str()), ("dunlin_FMoved", "SELECT * FROM 'moved'"));
+    assert_eq!((rule.name.as_str(), rule.sql.text.as_str()), ("dunlin_FMoved", "SELECT * FROM 'moved'"));
     assert_eq!(
-        (rule.sql_version.as_str(), rule.functions.as_slice()),
-        ("2016-03-23", &["dunlin-F".to_owned()][..])
+        (rule.sql_version.as_str(), rule.actions.as_slice()),
+        ("2016-03-23", &[RuleAction::Lambda { function: "dunlin-F".to_owned() }][..])
     );
 }
 

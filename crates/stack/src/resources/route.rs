@@ -1,0 +1,150 @@
+//! Routes, and which of them answer over the socket.
+
+use std::collections::{HashMap, HashSet};
+
+use dunlin_events::limits;
+
+use super::{Context, Type, api, integration::Integrations};
+use crate::{
+    Integration, Route, WebSocketApi,
+    error::{Fault, Outcome},
+    resolve::Resource,
+    section::{At, Section},
+};
+
+/// The sole value that the service supports for route responses (T1).
+const ROUTE_RESPONSE_KEY: &str = "$default";
+
+/// The service's own route keys (R5).
+const OWN_ROUTE_KEYS: [&str; 3] = ["$connect", "$disconnect", "$default"];
+
+/// Route ids that have a response, each with the id of its API.
+type Answered<'r> = HashSet<(&'r str, &'r str)>;
+
+pub(super) fn add_all(context: &Context<'_>, apis: &mut [WebSocketApi], integrations: &Integrations) {
+    let responses = context.of_type(Type::RouteResponse);
+    let answered: Answered<'_> =
+        responses.filter_map(|resource| context.findings.keep(response(context, resource))).collect();
+    let mut by_api: HashMap<&str, Vec<Route>> = HashMap::new();
+    let mut keys = HashSet::new();
+    for resource in context.of_type(Type::Route) {
+        let read = route(context, resource, integrations, &answered, &mut keys);
+        if let Some((api_id, route)) = context.findings.keep(read) {
+            let routes = by_api.entry(api_id).or_default();
+            routes.push(route);
+            if routes.len() == limits::ROUTES_MAX + 1 {
+                let api =
+                    apis.iter().find(|api| api.api_id == api_id).map_or("an API", |api| &api.logical_id);
+                let max = limits::ROUTES_MAX;
+                let message = format!("{api} has more than {max} routes; the service stops there");
+                context.findings.fault(Fault::at(resource.at, message));
+            }
+        }
+    }
+    for api in apis {
+        api.routes = by_api.remove(api.api_id.as_str()).unwrap_or_default();
+    }
+}
+
+/// The API and the id of the route that answers over the socket.
+fn response<'r>(context: &Context<'r>, resource: &'r Resource) -> Outcome<(&'r str, &'r str)> {
+    let section = context.section(resource);
+    let api_id = api::owner(context, &section)?;
+    let route_id = section.required_text("RouteId")?;
+    if !context.resources.iter().any(|route| route.kind == Type::Route && route.name == route_id.value) {
+        let what = format!("is {}, which is not a route of this template", route_id.value);
+        return Err(section.wrong(route_id.at, "RouteId", &what));
+    }
+    let key = section.required_text("RouteResponseKey")?;
+    if key.value != ROUTE_RESPONSE_KEY {
+        let what = format!("is {}; the service supports {ROUTE_RESPONSE_KEY} only", key.value);
+        return Err(section.wrong(key.at, "RouteResponseKey", &what));
+    }
+    section.finish(&["ModelSelectionExpression"]);
+    Ok((api_id, route_id.value))
+}
+
+fn route<'r>(
+    context: &Context<'r>,
+    resource: &'r Resource,
+    integrations: &Integrations,
+    answered: &Answered<'_>,
+    keys: &mut HashSet<(&'r str, &'r str)>,
+) -> Outcome<(&'r str, Route)> {
+    let section = context.section(resource);
+    let api_id = api::owner(context, &section)?;
+    let At { value: key, at } = section.required_text("RouteKey")?;
+    if key.is_empty() || (key.starts_with('$') && !OWN_ROUTE_KEYS.contains(&key)) {
+        let what =
+            format!("is {key:?}; a key that starts with $ must be one of {}", OWN_ROUTE_KEYS.join(", "));
+        return Err(section.wrong(at, "RouteKey", &what));
+    }
+    if !keys.insert((api_id, key)) {
+        let what = format!("is {key}, and its API has that route already; remove one");
+        return Err(section.wrong(at, "RouteKey", &what));
+    }
+    refuse_guards(&section)?;
+    let integration = target(&section, api_id, integrations)?;
+    let two_way = two_way(context, resource, &section, answered.contains(&(api_id, resource.name.as_str())))?;
+    section.finish(&["AuthorizationScopes", "OperationName"]);
+    Ok((api_id, Route { key: key.to_owned(), integration, two_way, at: context.place(resource.at) }))
+}
+
+/// What would keep a message away from the function, and is not built yet: without it the stack would be too open.
+fn refuse_guards(section: &Section<'_>) -> Outcome<()> {
+    if let Some(At { value, at }) = section.text("AuthorizationType")?
+        && value != "NONE"
+    {
+        let what = match value {
+            "JWT" => {
+                "is JWT, which is for HTTP APIs; a WebSocket API takes NONE, AWS_IAM or CUSTOM".to_owned()
+            }
+            _ => format!("is {value}, which is not supported yet; only NONE is"),
+        };
+        return Err(section.wrong(at, "AuthorizationType", &what));
+    }
+    if let Some(true) = section.flag("ApiKeyRequired")? {
+        return section.refuse("ApiKeyRequired", "is true, which is not supported yet");
+    }
+    for key in ["ModelSelectionExpression", "RequestModels", "RequestParameters"] {
+        section.refuse(key, "is not supported yet; remove it")?;
+    }
+    Ok(())
+}
+
+/// The integration in `integrations/{id}` (G2).
+fn target(section: &Section<'_>, api_id: &str, integrations: &Integrations) -> Outcome<Option<Integration>> {
+    let Some(At { value, at }) = section.text("Target")? else { return Ok(None) };
+    match value.strip_prefix("integrations/").and_then(|id| integrations.get(id)) {
+        Some(Some((api, integration))) if api == api_id => Ok(Some(integration.clone())),
+        // At fault, and told.
+        Some(None) => Ok(None),
+        Some(_) | None => {
+            let what = format!(
+                "is {value}, which is not an integration of its API; write integrations/${{Name}} with Fn::Sub"
+            );
+            Err(section.wrong(at, "Target", &what))
+        }
+    }
+}
+
+/// A route answers over the socket only with both the expression and the route response (T1).
+fn two_way(
+    context: &Context<'_>,
+    resource: &Resource,
+    section: &Section<'_>,
+    response: bool,
+) -> Outcome<bool> {
+    let expression = section.text("RouteResponseSelectionExpression")?;
+    if let Some(At { value, at }) = expression
+        && value != ROUTE_RESPONSE_KEY
+    {
+        let what = format!("is {value}; the service supports {ROUTE_RESPONSE_KEY} only");
+        return Err(section.wrong(at, "RouteResponseSelectionExpression", &what));
+    }
+    if expression.is_some() != response {
+        let text = "a route is one-way: it needs both RouteResponseSelectionExpression and a RouteResponse to answer";
+        context.note(resource.at, text, &resource.logical_id);
+    }
+    Ok(expression.is_some() && response)
+}
