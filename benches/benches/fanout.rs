@@ -9,7 +9,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use dunlin_benches::{NOW, NullManagement, connection_ids, size_name, topic};
 use dunlin_connection_store::{Connection, ConnectionStore, MemoryStore};
-use dunlin_fanout::{Fanout, FanoutConfig, Update};
+use dunlin_fanout::{Fanout, Update};
 use dunlin_management::{ManagementClient, PostOutcome};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
@@ -55,7 +55,7 @@ fn pair(criterion: &mut Criterion, name: &str, subscribers: u64, cost: Duration)
     group.bench_function(BenchmarkId::new(name, size_name(subscribers)), |bencher| {
         let management = Arc::new(NullManagement::costing(cost));
         let store = runtime.block_on(store_with(subscribers));
-        let fanout = Fanout::new(store, Arc::clone(&management), FanoutConfig::default());
+        let fanout = Fanout::new(store, Arc::clone(&management));
         let mut version = 0;
         bencher.iter(|| {
             version += 1;

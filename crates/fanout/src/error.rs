@@ -3,6 +3,8 @@
 use dunlin_connection_store::StoreError;
 use dunlin_events::limits;
 
+use crate::InvalidCheckpoint;
+
 /// A publish that did not get as far as a report; nothing was posted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,6 +15,9 @@ pub enum FanoutError {
         /// Size of the payload.
         payload_bytes: usize,
     },
+    /// The checkpoint is not one of this update; nothing was committed.
+    #[error("checkpoint refused")]
+    Checkpoint(#[from] InvalidCheckpoint),
     /// The deadline passed before the head was known to be committed; it may be.
     #[error("no time left before the deadline")]
     DeadlinePassed,

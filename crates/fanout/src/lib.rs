@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use dunlin_connection_store::{Connection, ConnectionStore, MemoryStore, Timestamp};
-//! use dunlin_fanout::{Fanout, FanoutConfig, Update};
+//! use dunlin_fanout::{Fanout, Update};
 //! use dunlin_management::FakeManagement;
 //! use tokio::time::{Duration, Instant};
 //!
@@ -21,7 +21,7 @@
 //! store.add(&connection).await?;
 //! store.replace_topics(&connection.id, &["dev-1".parse()?], now).await?;
 //!
-//! let fanout = Fanout::new(store, FakeManagement::new(), FanoutConfig::default());
+//! let fanout = Fanout::new(store, FakeManagement::new());
 //! let report = fanout
 //!     .publish(Update {
 //!         topic: "dev-1".parse()?,
@@ -38,16 +38,28 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example()).unwrap();
 //! ```
 
+mod audience;
+mod checkpoint;
 mod config;
 mod engine;
 mod error;
+mod governor;
+mod pace;
 mod pass;
 mod report;
+mod schedule;
 
+pub use checkpoint::{Checkpoint, InvalidCheckpoint, MISSED_MAX, Missed, Position};
 pub use config::{
-    DEADLINE_MARGIN, FanoutConfig, PAGE_ATTEMPTS_MAX, POSTS_IN_FLIGHT_MAX, PRUNE_BATCH_MAX,
-    RETRIES_WAITING_MAX, RETRY_AFTER_MAX, RETRY_DELAY_BASE, RETRY_DELAY_MAX, YOUNG_CONNECTION_AGE,
+    FanoutConfig, InvalidConfig, PAGE_ATTEMPTS_MAX, POSTS_IN_FLIGHT_LIMIT, POSTS_IN_FLIGHT_MAX,
+    PRUNE_BATCH_MAX, RETRIES_WAITING_LIMIT, RETRIES_WAITING_MAX, YOUNG_CONNECTION_AGE,
 };
 pub use engine::{Fanout, Update};
 pub use error::FanoutError;
-pub use report::{Commit, PostLatency, Report};
+pub use governor::SLOW_READER_THROTTLED;
+pub use pace::{
+    PACE_SLACK, RATE_CUT_LEAST, RATE_CUT_MOST, RATE_GROWTH_PER_S, RATE_GROWTH_SHARE_PER_S, RATE_KEPT,
+    RATE_MIN_PER_S, ROUND_THROTTLED_MIN, ROUND_THROTTLED_PERCENT, ROUND_TIME_MAX, ROUND_TIME_MIN,
+};
+pub use report::{Commit, Cost, PostLatency, Report};
+pub use schedule::{DEADLINE_MARGIN, POSTING_TIME_PERCENT, RETRY_DELAY_BASE, RETRY_DELAY_MAX};

@@ -7,10 +7,7 @@ mod support;
 use std::sync::atomic::Ordering;
 
 use dunlin_connection_store::{ConnectionStore as _, ShardCount, StoreErrorKind};
-use dunlin_fanout::{
-    Commit, DEADLINE_MARGIN, Fanout, FanoutConfig, FanoutError, PAGE_ATTEMPTS_MAX, Report,
-    YOUNG_CONNECTION_AGE,
-};
+use dunlin_fanout::{Commit, Cost, Fanout, FanoutError, PAGE_ATTEMPTS_MAX, Report, YOUNG_CONNECTION_AGE};
 use dunlin_management::{Answer, FakeManagement, ManagementErrorKind};
 use support::{FaultyStore, NOW, ago, follower, id, topic, update};
 use tokio::time::{Duration, Instant};
@@ -24,7 +21,7 @@ async fn engine(followers: usize, store: FaultyStore, management: FakeManagement
     for n in 0..followers {
         follower(&store, n, ago(OLD)).await;
     }
-    Fanout::new(store, management, FanoutConfig::default())
+    Fanout::new(store, management)
 }
 
 /// Delivered, gone, failed, skipped.
@@ -44,7 +41,12 @@ async fn every_follower_gets_the_frame_once() {
     let report = engine.publish(update(7, DEADLINE)).await.unwrap();
     assert_eq!(counts(&report), (131, 0, 0, 0));
     assert_eq!((report.commit, report.head_version, report.posts), (Commit::Committed, 7, 131));
-    assert!(report.enumerated && report.is_complete());
+    assert!(report.enumerated && report.is_complete() && report.checkpoint.is_none());
+    assert_eq!(
+        report.cost,
+        // The head, four shards, and the estimate.
+        Cost { message_bytes: 13, messages_metered: 131, posted_bytes: 131 * 13, store_calls: 6 }
+    );
     for n in 0..131 {
         assert_eq!(engine.management().posts_to(&id(n)), ["{\"version\":7}"], "{n}");
     }
@@ -67,7 +69,7 @@ async fn an_older_update_is_not_pushed_and_the_same_one_is_pushed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_is_pruned_unless_it_is_young() {
+async fn what_is_gone_is_pruned_after_one_post() {
     let management =
         FakeManagement::responding(
             |id, _| {
@@ -75,19 +77,46 @@ async fn what_is_gone_is_pruned_unless_it_is_young() {
             },
         );
     let engine = engine(70, FaultyStore::default(), management).await;
-    for (n, age) in [(0, YOUNG_CONNECTION_AGE - Duration::from_millis(1)), (1, YOUNG_CONNECTION_AGE)] {
-        engine.store().remove(&id(n)).await.unwrap();
-        follower(engine.store(), n, ago(age)).await;
-    }
     let report = engine.publish(update(1, DEADLINE)).await.unwrap();
-    assert_eq!(counts(&report), (10, 60, 0, 0));
-    assert_eq!(report.pruned, 59);
+    assert_eq!((counts(&report), report.posts, report.pruned), ((10, 60, 0, 0), 70, 60));
     assert_eq!(engine.store().prunes.load(Ordering::Relaxed), 3, "batches of 25");
-    assert!(is_stored(&engine, 0).await, "perhaps it is only being established");
-    assert!(!is_stored(&engine, 1).await && !is_stored(&engine, 59).await);
-    assert!(is_stored(&engine, 60).await);
+    assert!(!is_stored(&engine, 0).await && !is_stored(&engine, 59).await && is_stored(&engine, 60).await);
     let next = engine.publish(update(2, DEADLINE)).await.unwrap();
-    assert_eq!((next.delivered, next.gone), (10, 1));
+    assert_eq!((counts(&next), next.posts), ((10, 0, 0, 0), 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_connection_that_seems_gone_is_tried_again_when_it_is_old_enough() {
+    let age = Duration::from_millis(500);
+    let management = FakeManagement::new();
+    // One is still being established, one really is gone, and one is exactly old enough to be believed.
+    management.script(&id(0), [Answer::gone(), Answer::delivered()]);
+    management.script(&id(1), [Answer::gone(), Answer::gone()]);
+    management.script(&id(2), [Answer::gone()]);
+    // By a clock that is ahead of this one, it was made in an hour. It is waited for no longer than any other.
+    management.script(&id(3), [Answer::gone(), Answer::gone()]);
+    let engine = engine(0, FaultyStore::default(), management).await;
+    for (n, made) in [ago(age), ago(age), ago(YOUNG_CONNECTION_AGE), NOW + OLD].into_iter().enumerate() {
+        follower(engine.store(), n, made).await;
+    }
+    let start = Instant::now();
+    let report = engine.publish(update(1, DEADLINE)).await.unwrap();
+    assert_eq!((counts(&report), report.posts, report.pruned), ((1, 3, 0, 0), 7, 3));
+    assert!(is_stored(&engine, 0).await && !is_stored(&engine, 1).await);
+    assert_eq!(start.elapsed(), YOUNG_CONNECTION_AGE);
+    let retried = engine.management().posts().into_iter().filter(|post| post.connection_id == id(0)).last();
+    assert_eq!(retried.unwrap().began_at - start, YOUNG_CONNECTION_AGE - age);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_connection_is_skipped_if_there_is_no_time_to_be_sure() {
+    let management = FakeManagement::responding(|_, _| Answer::gone());
+    let engine = engine(0, FaultyStore::default(), management).await;
+    follower(engine.store(), 0, NOW).await;
+    let report = engine.publish(update(1, Duration::from_secs(1))).await.unwrap();
+    assert_eq!((counts(&report), report.pruned), ((0, 0, 0, 1), 0));
+    assert_eq!(report.checkpoint.unwrap().missed[0].connection_id, id(0));
+    assert!(is_stored(&engine, 0).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,14 +134,15 @@ async fn throttled_and_unavailable_posts_are_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn the_services_hint_is_waited_for() {
-    let hint = Duration::from_millis(1_500);
-    let management = FakeManagement::new();
-    management.script(&id(0), [Answer::failed(ManagementErrorKind::Throttled).retry_after(hint)]);
-    let engine = engine(1, FaultyStore::default(), management).await;
-    let start = Instant::now();
-    assert_eq!(engine.publish(update(1, DEADLINE)).await.unwrap().delivered, 1);
-    let posts = engine.management().posts();
-    assert!(posts[1].began_at >= start + hint, "{:?} after the start", posts[1].began_at - start);
+    for hint in [Duration::from_millis(1_500), Duration::from_secs(45)] {
+        let management = FakeManagement::new();
+        management.script(&id(0), [Answer::failed(ManagementErrorKind::Throttled).retry_after(hint)]);
+        let engine = engine(1, FaultyStore::default(), management).await;
+        let start = Instant::now();
+        assert_eq!(engine.publish(update(1, 2 * hint)).await.unwrap().delivered, 1);
+        let posts = engine.management().posts();
+        assert_eq!(posts[1].began_at - start, hint);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,33 +152,6 @@ async fn other_failures_are_counted_and_not_tried_again() {
     let report = engine.publish(update(1, DEADLINE)).await.unwrap();
     assert_eq!((counts(&report), report.posts), ((0, 0, 5, 0), 5));
     assert!(!report.is_complete());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_deadline_ends_the_pass_and_the_rest_is_skipped() {
-    // 64 at a time and a second each: three waves fit, the fourth is cut off.
-    let management = FakeManagement::responding(|_, _| Answer::delivered().after(Duration::from_millis(900)));
-    let engine = engine(300, FaultyStore::default(), management).await;
-    let start = Instant::now();
-    let report = engine.publish(update(1, DEADLINE)).await.unwrap();
-    assert_eq!(counts(&report), (3 * 64, 0, 0, 300 - 3 * 64));
-    assert!(report.enumerated, "all were found, if not reached");
-    assert_eq!(start.elapsed(), DEADLINE - DEADLINE_MARGIN);
-    assert_eq!(engine.management().in_flight_max(), 64);
-    assert_eq!(report.post_latency.min_us, 900_000);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retry_that_would_come_too_late_is_not_waited_for() {
-    let hint = Duration::from_secs(4);
-    let management = FakeManagement::responding(move |_, _| {
-        Answer::failed(ManagementErrorKind::Throttled).retry_after(hint)
-    });
-    let engine = engine(3, FaultyStore::default(), management).await;
-    let start = Instant::now();
-    let report = engine.publish(update(1, DEADLINE)).await.unwrap();
-    assert_eq!((counts(&report), report.posts), ((0, 0, 0, 3), 3));
-    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,8 +221,11 @@ async fn what_cannot_be_published_is_refused_before_anything_is_done() {
     let error = engine.publish(large).await.unwrap_err();
     assert!(matches!(error, FanoutError::PayloadTooLarge { payload_bytes: 131_073 }));
     assert_eq!(error.to_string(), "payload of 131073 bytes is over the 131072 bytes of a message");
-    let late = engine.publish(update(1, Duration::ZERO)).await.unwrap_err();
-    assert!(matches!(late, FanoutError::DeadlinePassed));
+    let mut late = update(1, Duration::ZERO);
+    assert!(matches!(engine.publish(late.clone()).await.unwrap_err(), FanoutError::DeadlinePassed));
+    late.deadline -= Duration::from_millis(1);
+    let error = engine.publish(late).await.unwrap_err();
+    assert_eq!(error.to_string(), "no time left before the deadline");
     assert_eq!(engine.store().heads(&[topic()]).await.unwrap(), [None]);
 
     let start = Instant::now();
@@ -227,6 +233,36 @@ async fn what_cannot_be_published_is_refused_before_anything_is_done() {
     assert!(matches!(slow, FanoutError::DeadlinePassed));
     assert!(start.elapsed() < DEADLINE);
     assert_eq!(engine.management().posts(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ends_of_what_is_allowed_are_allowed() {
+    let long = "x".repeat(128).parse::<dunlin_connection_store::Topic>().unwrap();
+    let engine = engine(0, FaultyStore::default(), FakeManagement::new()).await;
+    let connection = dunlin_connection_store::Connection::new(id(0), ago(OLD));
+    engine.store().add(&connection).await.unwrap();
+    engine.store().replace_topics(&id(0), std::slice::from_ref(&long), NOW).await.unwrap();
+    let mut edge = update(0, DEADLINE);
+    edge.topic = long;
+    for (version, bytes, metered) in [(0, 0, 1), (1, 131_072, 4), (u64::MAX, 1, 1)] {
+        edge.version = version;
+        edge.payload = vec![b'x'; bytes].into();
+        // Nearly a year, and still in one go.
+        edge.deadline = Instant::now() + 300 * 24 * Duration::from_secs(3600);
+        let report = engine.publish(edge.clone()).await.unwrap();
+        assert_eq!((report.delivered, report.cost.messages_metered), (1, metered), "{bytes} bytes");
+    }
+    // There is no time for a post in a nanosecond, but for saying so there is.
+    edge.deadline = Instant::now() + Duration::from_nanos(1);
+    assert!(!engine.publish(edge).await.is_ok_and(|report| report.is_complete() && report.delivered > 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_following_is_a_complete_pass() {
+    let engine = engine(0, FaultyStore::default(), FakeManagement::new()).await;
+    let report = engine.publish(update(1, DEADLINE)).await.unwrap();
+    assert_eq!((counts(&report), report.posts, report.checkpoint.is_none()), ((0, 0, 0, 0), 0, true));
+    assert!(report.is_complete());
 }
 
 #[tokio::test(start_paused = true)]

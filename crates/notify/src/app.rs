@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use dunlin_connection_store::{ConnectionStore, Timestamp};
 use dunlin_events::limits::FUNCTION_TIMEOUT_DEFAULT;
-use dunlin_fanout::{Fanout, FanoutConfig};
+use dunlin_fanout::Fanout;
 use dunlin_handler::{Deadline, EventHandler, Router};
 use dunlin_management::ManagementClient;
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ pub struct App<S, M> {
 impl<S: ConnectionStore, M: ManagementClient> App<S, M> {
     /// The app on this store and this management API, with these clocks and dice.
     pub fn new(store: S, management: M, now: fn() -> Timestamp, seed: fn() -> u64) -> Self {
-        App { fanout: Fanout::new(store, management, FanoutConfig::default()), now, seed }
+        App { fanout: Fanout::new(store, management), now, seed }
     }
 
     /// Who is connected, who follows what.
