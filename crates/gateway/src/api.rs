@@ -2,7 +2,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dunlin_events::{RouteKey, limits};
 
-use crate::{ConfigError, registry::Registry, selection::SelectionExpression};
+use crate::{
+    ConfigError,
+    authorize::{Authorization, Authorizer},
+    registry::Registry,
+    selection::SelectionExpression,
+};
 
 /// One WebSocket API: how messages are routed, and where to.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct RouteConfig {
     pub integration: Option<Integration>,
     /// Whether the function's body is sent to the client (T1); means nothing on `$connect` and `$disconnect` (U5).
     pub two_way: bool,
+    /// Who may connect; possible on `$connect` only (A1).
+    pub authorization: Authorization,
 }
 
 /// What stands behind a route.
@@ -82,6 +89,7 @@ pub(crate) struct Route {
     pub(crate) key: Box<str>,
     pub(crate) integration: Option<Integration>,
     pub(crate) two_way: bool,
+    pub(crate) authorizer: Authorizer,
 }
 
 impl Api {
@@ -129,7 +137,7 @@ impl Api {
 
 impl Route {
     fn compile(api_id: &str, config: RouteConfig) -> Result<Self, ConfigError> {
-        let RouteConfig { key, integration, two_way } = config;
+        let RouteConfig { key, integration, two_way, authorization } = config;
         let known = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT].contains(&key.as_str());
         if key.is_empty() {
             return Err(route_error(api_id, &key, "has an empty key"));
@@ -151,7 +159,12 @@ impl Route {
                 return Err(route_error(api_id, &key, problem));
             }
         }
-        Ok(Route { key: key.into(), integration, two_way })
+        if authorization != Authorization::None && key != RouteKey::CONNECT {
+            return Err(route_error(api_id, &key, "has an authorizer, which only $connect can have"));
+        }
+        let authorizer =
+            Authorizer::compile(authorization).map_err(|problem| route_error(api_id, &key, problem))?;
+        Ok(Route { key: key.into(), integration, two_way, authorizer })
     }
 }
 
@@ -193,7 +206,12 @@ mod tests {
     use super::*;
 
     fn config(expression: &str, keys: &[&str]) -> ApiConfig {
-        let route = |key: &&str| RouteConfig { key: (*key).to_owned(), integration: None, two_way: false };
+        let route = |key: &&str| RouteConfig {
+            key: (*key).to_owned(),
+            integration: None,
+            two_way: false,
+            authorization: Authorization::None,
+        };
         ApiConfig {
             api_id: "a1".to_owned(),
             route_selection_expression: expression.to_owned(),

@@ -27,11 +27,14 @@ impl<B: Backend> Backend for std::sync::Arc<B> {
 }
 
 /// Why a function gave no answer. The back end logs the details; the gateway needs the kind only.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BackendError {
     /// It threw, crashed, or did not start: 502 on `$connect` (H10), else an error frame (R9).
-    #[error("the function failed")]
-    FunctionError,
+    #[error("the function failed: {message}")]
+    FunctionError {
+        /// The `errorMessage` of its answer; what an authorizer throws decides about the status (H13).
+        message: String,
+    },
     /// The gateway may not invoke it: 500 on `$connect` (U22), else R9.
     #[error("the function may not be invoked")]
     NotPermitted,

@@ -6,6 +6,8 @@ use std::{
     },
 };
 
+use serde_json::value::RawValue;
+
 use crate::{
     api::Stage,
     ids::{IdBytes, Suffix},
@@ -25,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) domain_name: Box<str>,
     pub(crate) source_ip: IpAddr,
     pub(crate) user_agent: Option<Box<str>>,
+    /// What the authorizer knows of the client, as events show it (A5).
+    pub(crate) authorizer: Option<Box<RawValue>>,
     /// Milliseconds since 1970.
     pub(crate) connected_at: u64,
     /// The same moment on the gateway's own monotonic clock.
@@ -56,6 +60,7 @@ impl Connection {
             domain_name: new.domain_name,
             source_ip: new.source_ip,
             user_agent: new.user_agent,
+            authorizer: None,
             connected_at: new.connected_at,
             connected_tick: new.connected_tick,
             outbox: Outbox::default(),

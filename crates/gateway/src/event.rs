@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use dunlin_events::{
-    EventType, Identity, ListMap, RequestContext, Text, TextMap, WebSocketEvent, request_time,
+    AuthorizerRequest, EventType, Identity, ListMap, RequestContext, Text, TextMap, WebSocketEvent,
+    request_time,
 };
 use percent_encoding::percent_decode_str;
+use serde_json::value::RawValue;
 
 use crate::{
     api::{Api, Stage},
@@ -38,16 +40,27 @@ pub(crate) struct Forwarded<'a> {
 
 impl EventSource<'_> {
     /// The CONNECT event of this handshake.
-    pub(crate) fn connect(&self, occasion: &Occasion<'_>, head: &Head, forwarded: &Forwarded<'_>) -> Bytes {
-        let headers = connect_headers(head, forwarded);
-        let query =
-            head.target().split_once('?').map(|(_, query)| parse_query(query)).filter(|q| !q.is_empty());
+    pub(crate) fn connect(
+        &self,
+        occasion: &Occasion<'_>,
+        head: &Head,
+        forwarded: &Forwarded<'_>,
+        authorizer: Option<&RawValue>,
+    ) -> Bytes {
+        let headers = visible_headers(head, forwarded);
+        let query = Some(query_of(head)).filter(|query| !query.is_empty());
         let mut event = self.event(EventType::Connect, occasion);
+        event.request_context.authorizer = authorizer;
         event.multi_value_headers = Some(lists(&headers));
         event.headers = Some(last_values(&headers));
         event.multi_value_query_string_parameters = query.as_ref().map(|query| lists(query));
         event.query_string_parameters = query.as_ref().map(|query| last_values(query));
         print(&event)
+    }
+
+    /// The handshake as an authorizer sees it.
+    pub(crate) fn handshaken<'h>(&'h self, head: &'h Head, forwarded: &Forwarded<'h>) -> Handshaken<'h> {
+        Handshaken { source: self, headers: all_headers(head, forwarded), query: query_of(head) }
     }
 
     /// The MESSAGE event of this text.
@@ -87,7 +100,7 @@ impl EventSource<'_> {
             request_context: RequestContext {
                 route_key: Some(occasion.route_key.into()),
                 disconnect_status_code: None,
-                authorizer: None,
+                authorizer: connection.authorizer.as_deref(),
                 message_id: None,
                 event_type: Some(event_type),
                 extended_request_id: Some(request_id.clone()),
@@ -113,6 +126,49 @@ impl EventSource<'_> {
     }
 }
 
+/// What a handshake says of itself.
+pub(crate) struct Handshaken<'a> {
+    source: &'a EventSource<'a>,
+    headers: Multi<'a>,
+    query: Multi<'a>,
+}
+
+impl Handshaken<'_> {
+    /// The last value of a header, its name compared without case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.and_then(|(_, values)| values.last()).map(|value| &**value)
+    }
+
+    /// The last value of a query parameter.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.and_then(|(_, values)| values.last()).map(|value| &**value)
+    }
+
+    pub(crate) fn stage_variable(&self, name: &str) -> Option<&str> {
+        let variables = &self.source.connection.stage.variables;
+        variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The event of a REQUEST authorizer (A2).
+    pub(crate) fn authorizer_event(&self, occasion: &Occasion<'_>, method_arn: &str) -> serde_json::Value {
+        let event = self.source.event(EventType::Connect, occasion);
+        let request = AuthorizerRequest {
+            kind: "REQUEST".into(),
+            method_arn: method_arn.into(),
+            headers: last_values(&self.headers),
+            multi_value_headers: lists(&self.headers),
+            query_string_parameters: last_values(&self.query),
+            multi_value_query_string_parameters: lists(&self.query),
+            stage_variables: event.stage_variables.unwrap_or_default(),
+            request_context: event.request_context,
+        };
+        // As for the other events, there is nothing to fail at.
+        serde_json::to_value(&request).unwrap_or_default()
+    }
+}
+
 fn stage_variables(stage: &Stage) -> Option<TextMap<'_>> {
     let variables = stage.variables.iter().map(|(name, value)| (name.as_str(), value.as_str().into()));
     (!stage.variables.is_empty()).then(|| variables.collect())
@@ -126,13 +182,22 @@ fn print(event: &WebSocketEvent<'_>) -> Bytes {
 /// Names in the order of their first appearance, each with all its values.
 type Multi<'a> = Vec<(Cow<'a, str>, Vec<Cow<'a, str>>)>;
 
-/// The header set of H20: what the client sent without the connection's own headers, plus what the edge adds. Sorted, as in
-/// every dump of the service.
-fn connect_headers<'a>(head: &'a Head, forwarded: &Forwarded<'a>) -> Multi<'a> {
+/// The connection's own headers, which functions do not see (H20).
+const HIDDEN: [&str; 3] = ["connection", "upgrade", "content-length"];
+
+/// The header set of H20: what the client sent without the connection's own headers, plus what the edge adds.
+fn visible_headers<'a>(head: &'a Head, forwarded: &Forwarded<'a>) -> Multi<'a> {
+    let mut headers = all_headers(head, forwarded);
+    headers.retain(|(name, _)| !HIDDEN.iter().any(|hidden| name.eq_ignore_ascii_case(hidden)));
+    headers
+}
+
+/// What the client sent, plus what the edge adds. Sorted, as in every dump of the service.
+fn all_headers<'a>(head: &'a Head, forwarded: &Forwarded<'a>) -> Multi<'a> {
     let mut headers = Multi::new();
     for (name, value) in head.headers() {
-        let hidden = ["connection", "upgrade", "content-length", "x-forwarded-port", "x-forwarded-proto"];
-        if !hidden.iter().any(|hidden| name.eq_ignore_ascii_case(hidden)) {
+        let replaced = ["x-forwarded-port", "x-forwarded-proto"];
+        if !replaced.iter().any(|replaced| name.eq_ignore_ascii_case(replaced)) {
             append(&mut headers, name.into(), value, str::eq_ignore_ascii_case);
         }
     }
@@ -141,6 +206,7 @@ fn connect_headers<'a>(head: &'a Head, forwarded: &Forwarded<'a>) -> Multi<'a> {
             headers.push((name.into(), vec![value]));
         }
     };
+    missing("content-length", "0".into());
     missing("X-Amzn-Trace-Id", forwarded.trace.into());
     missing("X-Forwarded-For", forwarded.source_ip.into());
     missing("X-Forwarded-Port", forwarded.port.to_string().into());
@@ -156,6 +222,10 @@ fn connect_headers<'a>(head: &'a Head, forwarded: &Forwarded<'a>) -> Multi<'a> {
     }
     headers.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
     headers
+}
+
+fn query_of(head: &Head) -> Multi<'_> {
+    head.target().split_once('?').map(|(_, query)| parse_query(query)).unwrap_or_default()
 }
 
 /// A query string, decoded. A plus sign is a space, as browsers write it.

@@ -5,12 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_events::{ProxyResult, RouteKey, limits};
 use http::StatusCode;
+use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
     Backend,
-    api::{Api, Stage},
+    api::{Api, Route, Stage},
+    authorize::{Applicant, Principal},
     closing::GOODBYE_TIME_MAX,
     connection::{Connection, NewConnection},
     event::{EventSource, Forwarded, Occasion},
@@ -106,7 +108,7 @@ impl<B: Backend> Handshake<B> {
         let Offer { api, stage, host, accept_key } = self.offer()?;
         let gateway = &self.gateway;
         let connected_at = gateway.now_ms();
-        let connection = Connection::new(NewConnection {
+        let mut connection = Connection::new(NewConnection {
             id: gateway.ids.connection(connected_at),
             listener: self.listener.number,
             stage,
@@ -117,37 +119,56 @@ impl<B: Backend> Handshake<B> {
             connected_tick: gateway.tick(),
         });
         // H9: without anybody to ask, everybody is let in.
-        let integration = api.connect.as_ref().and_then(|route| route.integration.as_ref());
-        let protocol = match integration {
+        let protocol = match &api.connect {
             None => None,
-            Some(integration) => {
-                let now_ms = gateway.now_ms();
-                let request_id = gateway.ids.request(now_ms);
-                let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
+            Some(route) => {
                 let forwarded = Forwarded {
                     source_ip: &connection.source_ip.to_string(),
                     port: self.listener.port,
                     is_tls,
-                    trace: &gateway.ids.trace(now_ms),
+                    trace: &gateway.ids.trace(connected_at),
                 };
                 let source = EventSource { api: &api, connection: &connection };
-                let event = source.connect(&occasion, &self.head, &forwarded);
-                let answer = invoke::call(&gateway.backend, integration, event).await;
-                let result = answer.map_err(|failure| {
-                    let connection_id = connection.id();
-                    tracing::warn!(
-                        request_id,
-                        connection_id,
-                        route_key = RouteKey::CONNECT,
-                        "connect failed: {failure}"
-                    );
-                    Refusal::of_status(status(failure.handshake_status()))
-                })?;
-                chosen_protocol(&result)?
+                let applicant = Applicant {
+                    head: &self.head,
+                    forwarded: &forwarded,
+                    source: &source,
+                    connection: &connection,
+                };
+                let principal = applicant.authorize(gateway, &route.authorizer).await?;
+                connection.authorizer = principal.as_ref().and_then(Principal::for_events);
+                let on_connect = principal.and_then(Principal::for_connect);
+                self.ask_connect(route, &api, &connection, &forwarded, on_connect.as_deref()).await?
             }
         };
         connection.touch(gateway.tick());
         Ok(Accepted { api, connection, accept_key, protocol })
+    }
+
+    /// Asks `$connect`; a route without an integration lets everybody in (H9).
+    async fn ask_connect(
+        &self,
+        route: &Route,
+        api: &Api,
+        connection: &Connection,
+        forwarded: &Forwarded<'_>,
+        authorizer: Option<&RawValue>,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(integration) = &route.integration else { return Ok(None) };
+        let gateway = &self.gateway;
+        let now_ms = gateway.now_ms();
+        let request_id = gateway.ids.request(now_ms);
+        let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
+        let source = EventSource { api, connection };
+        let event = source.connect(&occasion, &self.head, forwarded, authorizer);
+        let answer = invoke::call(&gateway.backend, integration, event).await;
+        let result = answer.map_err(|failure| {
+            let connection_id = connection.id();
+            let route_key = RouteKey::CONNECT;
+            tracing::warn!(request_id, connection_id, route_key, "connect failed: {failure}");
+            Refusal::of_status(status(failure.handshake_status()))
+        })?;
+        chosen_protocol(&result)
     }
 
     fn offer(&self) -> Result<Offer, Refusal> {

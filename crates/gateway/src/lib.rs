@@ -9,7 +9,8 @@
 //!
 //! use bytes::Bytes;
 //! use dunlin_gateway::{
-//!     ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy, RouteConfig, StageConfig,
+//!     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
+//!     RouteConfig, StageConfig,
 //! };
 //! use futures_util::{SinkExt, StreamExt};
 //! use tokio_tungstenite::{connect_async, tungstenite::Message};
@@ -34,6 +35,7 @@
 //!         key: "$default".to_owned(),
 //!         integration: Some(Integration::LambdaProxy(function)),
 //!         two_way: true,
+//!         authorization: Authorization::None,
 //!     }],
 //! };
 //! let credentials = Arc::new(HashMap::<String, Credential>::new());
@@ -72,6 +74,7 @@
 
 // What it is told.
 mod api;
+mod authorize;
 mod backend;
 mod config;
 mod selection;
@@ -105,6 +108,7 @@ mod counters;
 mod ids;
 
 pub use api::{ApiConfig, Integration, LambdaProxy, RouteConfig, StageConfig};
+pub use authorize::{Authorization, AuthorizerConfig};
 pub use backend::{Backend, BackendError};
 pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
 pub use counters::Counters;

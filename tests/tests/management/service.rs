@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_gateway::{
-    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
-    RouteConfig, StageConfig, rustls,
+    ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
+    LambdaProxy, RouteConfig, StageConfig, rustls,
 };
 use dunlin_management::ConnectionInfo;
 use dunlin_management_aws::Credentials;
@@ -144,6 +144,7 @@ fn api() -> ApiConfig {
             permitted: true,
         })),
         two_way: key == "$default",
+        authorization: Authorization::None,
     };
     ApiConfig {
         api_id: "a1b2c3d4e5".to_owned(),

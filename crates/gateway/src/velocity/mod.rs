@@ -41,7 +41,7 @@ const ITERATIONS_MAX: usize = 1_000;
 
 /// Nodes and expressions of one evaluation: ours, above what the service's bounds let a sensible template do. Loops within
 /// loops would otherwise take hours.
-const STEPS_MAX: usize = 1_000_000;
+const STEPS_MAX: usize = 250_000;
 
 /// Bytes of one result, and of one text on the way there: ours, the most that a back end takes.
 const OUTPUT_BYTES_MAX: usize = INVOKE_PAYLOAD_BYTES_MAX;

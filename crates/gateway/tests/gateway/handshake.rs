@@ -38,7 +38,7 @@ async fn connect_decides_about_the_handshake() {
         (answer(r#"{"statusCode":200,"ConnectionId":"x"}"#), 502),
         (answer("not json"), 502),
         (answer(r#"{"statusCode":200,"headers":{"Sec-WebSocket-Protocol":"a\r\nb: c"}}"#), 502),
-        (Act::Fail(BackendError::FunctionError), 502),
+        (Act::thrown("boom"), 502),
         (Act::Fail(BackendError::TooLarge), 502),
         (Act::Fail(BackendError::Unavailable), 502),
         (Act::Fail(BackendError::NotPermitted), 500),
@@ -211,7 +211,7 @@ async fn refusals_carry_a_request_id_and_a_small_body() {
     assert!(refused.ends_with("\r\n\r\n{\"message\":\"Unauthorized\"}"), "{refused}");
     assert!(!refused.contains("secret") && !refused.contains("X-Other"), "{refused}");
 
-    stack.script.on("connect", Act::Fail(BackendError::FunctionError));
+    stack.script.on("connect", Act::thrown("boom"));
     let refused = stack.raw(format!("GET /dev HTTP/1.1\r\n{lines}\r\n").as_bytes()).await;
     assert!(refused.ends_with("{\"message\":\"Internal server error\"}"), "{refused}");
 

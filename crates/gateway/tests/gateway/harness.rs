@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
-    RouteConfig, StageConfig,
+    ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
+    LambdaProxy, RouteConfig, StageConfig,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -54,6 +54,11 @@ pub(crate) enum Act {
 impl Act {
     pub(crate) fn status(status: i64) -> Self {
         Act::Answer(serde_json::json!({ "statusCode": status }).to_string())
+    }
+
+    /// Throws an error with this message.
+    pub(crate) fn thrown(message: &str) -> Self {
+        Act::Fail(BackendError::FunctionError { message: message.to_owned() })
     }
 }
 
@@ -139,7 +144,12 @@ pub(crate) fn route(key: &str) -> RouteConfig {
         timeout: Duration::from_secs(29),
         permitted: true,
     };
-    RouteConfig { key: key.to_owned(), integration: Some(Integration::LambdaProxy(proxy)), two_way: false }
+    RouteConfig {
+        key: key.to_owned(),
+        integration: Some(Integration::LambdaProxy(proxy)),
+        two_way: false,
+        authorization: Authorization::None,
+    }
 }
 
 pub(crate) fn two_way(key: &str) -> RouteConfig {

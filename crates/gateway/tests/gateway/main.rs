@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of test functions")]
 
+mod authorizing;
 mod events;
 mod handshake;
 mod harness;

@@ -52,8 +52,8 @@ async fn failures_become_frames_on_one_way_routes_too() {
     let big = format!(r#"{{"statusCode":200,"body":"{}"}}"#, "x".repeat(131_073));
     // R9, R10, R10b, R10c, T5, U19.
     for (action, act, expected) in [
-        ("one", Act::Fail(BackendError::FunctionError), "Internal server error"),
-        ("two", Act::Fail(BackendError::FunctionError), "Internal server error"),
+        ("one", Act::thrown("boom"), "Internal server error"),
+        ("two", Act::thrown("boom"), "Internal server error"),
         ("one", Act::Fail(BackendError::NotFound), "Internal server error"),
         ("one", Act::Fail(BackendError::Throttled), "Internal server error"),
         ("one", answer(r#"{"ConnectionId":"x","Data":"y","statusCode":200}"#), "Internal server error"),
