@@ -195,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn plain_http_asks_for_no_certificates() {
+        for endpoint in ["http://127.0.0.1:8000", "HTTP://localhost"] {
+            let get = |name: &str| unreachable!("{name} was looked up");
+            assert!(http_client(endpoint, get).is_ok());
+        }
+    }
+
+    #[test]
     fn partitions_have_domains_of_their_own() {
         assert_eq!(domain_of("eu-west-1"), "amazonaws.com");
         assert_eq!(domain_of("us-gov-west-1"), "amazonaws.com");

@@ -9,6 +9,7 @@ mod followers;
 mod heads;
 mod interleaved;
 mod lists;
+mod model;
 pub mod orders;
 
 use dunlin_events::ConnectionId;
@@ -16,6 +17,7 @@ pub use followers::*;
 pub use heads::*;
 pub use interleaved::*;
 pub use lists::*;
+pub use model::*;
 
 use crate::{Connection, ConnectionStore, PageToken, Shard, ShardCount, Timestamp, Topic};
 
@@ -53,6 +55,7 @@ macro_rules! conformance_tests {
             a_removal_wins_in_any_order
             an_enumeration_goes_on_while_everything_changes
             an_expired_connection_makes_room
+            random_calls_end_as_in_memory
         }
     };
     (@each $make:expr; $($case:ident)*) => {
