@@ -2,7 +2,7 @@
 //! [`ManagementClient`](dunlin_management::ManagementClient).
 //!
 //! [`LeanManagementClient`] signs and sends the three requests itself; it is the one for fan-out, where the cost of a
-//! post is the cost of the pass. [`SdkManagementClient`] goes through the service's SDK; it is the reference
+//! post is the cost of the pass. `SdkManagementClient` goes through the service's SDK; it is the reference
 //! that the lean client is checked against. Both make one attempt per call: the caller owns the retries.
 //!
 //! The crate must not know a store, a gateway or a function runtime.
@@ -44,9 +44,14 @@
 //! | --- | --- | --- |
 //! | `lean` | default | [`LeanManagementClient`], without any SDK |
 //! | `tls` | default | `https://` endpoints: rustls with *ring*, and the authorities of [`Roots`] |
-//! | `sdk` | | [`SdkManagementClient`]; the SDK doubles the time of a build |
+//! | `sdk` | | `SdkManagementClient`; the SDK doubles the time of a build |
 //!
 //! A function that is deployed needs `tls`; against a local stack plain `http://` does.
+
+#![cfg_attr(
+    not(any(feature = "lean", feature = "sdk")),
+    allow(dead_code, reason = "without a client nobody uses what clients need")
+)]
 
 #[cfg(any(feature = "lean", feature = "sdk"))]
 mod answer;
@@ -55,7 +60,7 @@ mod config;
 mod connect;
 #[cfg(feature = "lean")]
 mod credentials;
-#[cfg_attr(not(feature = "lean"), allow(dead_code, reason = "the SDK needs the URL alone"))]
+#[cfg_attr(not(all(feature = "lean", feature = "tls")), allow(dead_code, reason = "others need less of it"))]
 mod endpoint;
 #[cfg(feature = "lean")]
 mod lean;
@@ -66,7 +71,6 @@ mod sdk;
 #[cfg(feature = "lean")]
 mod sign;
 #[cfg(feature = "tls")]
-#[cfg_attr(not(any(feature = "lean", feature = "sdk")), allow(dead_code, reason = "for the clients"))]
 mod tls;
 
 pub use aws_credential_types::Credentials;

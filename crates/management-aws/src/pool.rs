@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A connection that was idle this long is closed rather than used again: load balancers close idle ones after a minute.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -27,6 +27,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// After a pause like this, whether a connection is still open is asked before it is used. A function is frozen between
 /// invocations, and what happened to its connections meanwhile has not been noticed when it wakes.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest wait for a connection to have done with a request whose answer is there. On several threads it takes a moment; one
+/// that still sends, because the endpoint answered early, is not waited for.
+const DONE_WAIT: Duration = Duration::from_millis(100);
 
 /// Most bytes of an answer that are read; the longest, about a connection, has some hundred.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -139,11 +143,17 @@ impl<C: Connect> Place<'_, C> {
     ) -> Result<Result<(Parts, Bytes), BoxError>, TrySendError<Request<Full<Bytes>>>> {
         let (parts, body) = connection.sender.try_send_request(request).await?.into_parts();
         let body = read(body).await;
-        // Not ready: the endpoint closes the connection, or answered before it had read the request.
-        if body.is_ok() && connection.sender.is_ready() {
+        if body.is_ok() && connection.is_done().await {
             self.pool.idle().push(Idle { connection, since: Instant::now() });
         }
         Ok(body.map(|body| (parts, body)))
+    }
+}
+
+impl Connection {
+    /// Whether it can take another request.
+    async fn is_done(&mut self) -> bool {
+        self.sender.is_ready() || matches!(timeout(DONE_WAIT, self.sender.ready()).await, Ok(Ok(())))
     }
 }
 

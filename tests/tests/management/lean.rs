@@ -57,6 +57,18 @@ async fn all_calls_in_a_row_take_one_connection() {
     assert_eq!(harness.proxy.connections(), (1, 1));
 }
 
+/// There, the task of a connection may still be at its end while the caller has its answer already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_are_used_again_on_several_threads_too() {
+    let harness = Over::<Lean>::start().await;
+    let peer = harness.connect().await;
+    let client = LeanManagementClient::new(harness.config(credentials()).with_connections_max(8)).unwrap();
+    for _ in 0..50 {
+        join_all((0..8).map(|_| client.get(peer.id()))).await;
+    }
+    assert_eq!(harness.proxy.connections(), (8, 8), "opened, and at one time");
+}
+
 /// A function is frozen between invocations: whatever was closed meanwhile is not known when it goes on.
 #[tokio::test]
 async fn a_connection_that_was_closed_while_the_process_stood_still_is_not_used() {
