@@ -9,7 +9,7 @@ use dunlin_handler::{Deadline, EventHandler, Router};
 use dunlin_management::ManagementClient;
 use tokio::time::Instant;
 
-use crate::{Role, connection, list, unrouted, update};
+use crate::{Role, connection, list, metrics::Metrics, unrouted, update};
 
 /// How long an invocation may take that brought no deadline along: what a function has unless its template says more.
 pub const DEADLINE_DEFAULT: Duration = FUNCTION_TIMEOUT_DEFAULT;
@@ -20,12 +20,20 @@ pub struct App<S, M> {
     fanout: Fanout<S, M>,
     now: fn() -> Timestamp,
     seed: fn() -> u64,
+    metrics: Option<Metrics>,
 }
 
 impl<S: ConnectionStore, M: ManagementClient> App<S, M> {
     /// The app on this store and this management API, with these clocks and dice.
     pub fn new(store: S, management: M, now: fn() -> Timestamp, seed: fn() -> u64) -> Self {
-        App { fanout: Fanout::new(store, management), now, seed }
+        App { fanout: Fanout::new(store, management), now, seed, metrics: None }
+    }
+
+    /// The same, printing what each update reached and cost to standard output, for CloudWatch to make metrics of
+    /// ([`METRICS_NAMESPACE`](crate::METRICS_NAMESPACE)) under the name of this function.
+    #[must_use]
+    pub fn with_metrics(self, function_name: impl Into<String>) -> Self {
+        App { metrics: Some(Metrics::new(function_name.into())), ..self }
     }
 
     /// Who is connected, who follows what.
@@ -40,6 +48,10 @@ impl<S: ConnectionStore, M: ManagementClient> App<S, M> {
 
     pub(crate) fn fanout(&self) -> &Fanout<S, M> {
         &self.fanout
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

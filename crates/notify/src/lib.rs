@@ -32,6 +32,7 @@ mod config;
 mod connection;
 mod last_values;
 mod list;
+mod metrics;
 mod unrouted;
 mod update;
 mod wire;
@@ -41,3 +42,4 @@ pub use config::{Backends, Config, ConfigError, Role};
 pub use last_values::{
     LAST_VALUE_ATTEMPTS_MAX, LAST_VALUES_IN_FLIGHT_MAX, LAST_VALUES_TIME_MAX, REPLY_MARGIN,
 };
+pub use metrics::METRICS_NAMESPACE;

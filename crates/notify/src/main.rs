@@ -38,7 +38,10 @@ async fn run(lookup: impl Fn(&str) -> Option<String> + Copy) -> Result<Result<()
             .map(|config| config.with_connections_max(POSTS_IN_FLIGHT_MAX))
             .and_then(LeanManagementClient::new)
             .context("MANAGEMENT_ENDPOINT and credentials")?;
-        Ok(Arc::new(App::new(store(table_name)?, management, now, || fastrand::u64(..))))
+        let app = App::new(store(table_name)?, management, now, || fastrand::u64(..));
+        // The platform sets the name.
+        let function_name = lookup("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "notify".to_owned());
+        Ok(Arc::new(app.with_metrics(function_name)))
     };
     Ok(match Config::from_lookup(lookup)? {
         Config::Connect { table_name } => {

@@ -33,6 +33,9 @@ pub(crate) async fn notify_parameter<S: ConnectionStore, M: ManagementClient>(
     let update = Update { topic: device.clone(), version, payload, now, deadline, seed };
     let report = app.fanout().publish(update).await.map_err(refusal)?;
     log(&device, version, &report);
+    if let Some(metrics) = app.metrics() {
+        metrics.print(&device, version, now, &report);
+    }
     Ok(Json(report))
 }
 
@@ -43,29 +46,17 @@ fn refusal(error: FanoutError) -> HandlerError {
     }
 }
 
-/// The report, as fields. What was not reached is worth a warning: those clients wait for the next update.
+/// What was not reached is worth a warning: those clients wait for the next update. The numbers of an update that went
+/// well are in its metrics.
 fn log(device: &Topic, version: u64, report: &Report) {
-    let Report {
-        commit,
-        delivered,
-        gone,
-        failed,
-        skipped,
-        enumerated,
-        pruned,
-        posts,
-        throttled,
-        elapsed_us,
-        ..
-    } = report;
-    let (mean_us, max_us) = (report.post_latency.mean_us, report.post_latency.max_us);
-    if *failed == 0 && *skipped == 0 && (*enumerated || report.is_older()) {
-        tracing::info!(
-            %device, version, ?commit, delivered, gone, pruned, posts, throttled, mean_us, max_us, elapsed_us, "update pushed"
-        );
+    let Report { commit, delivered, gone, failed, skipped, enumerated, posts, throttled, elapsed_us, .. } =
+        report;
+    if report.is_complete() {
+        tracing::debug!(%device, version, ?commit, delivered, gone, posts, throttled, elapsed_us, "update pushed");
     } else {
+        let (max_us, posts_per_s_max) = (report.post_latency.max_us, report.posts_per_s_max);
         tracing::warn!(
-            %device, version, ?commit, delivered, gone, failed, skipped, enumerated, pruned, posts, throttled, mean_us, max_us,
+            %device, version, ?commit, delivered, gone, failed, skipped, enumerated, posts, throttled, posts_per_s_max, max_us,
             elapsed_us, "update not pushed to everyone"
         );
     }
