@@ -87,12 +87,22 @@ struct State {
     counts: Mutex<BTreeMap<String, u32>>,
     held: Semaphore,
     released: Semaphore,
+    forwarding: Semaphore,
 }
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 impl Front {
     pub(crate) async fn start(emulator: SocketAddr) -> Self {
+        Self::with(emulator, Semaphore::MAX_PERMITS).await
+    }
+
+    /// A front that forwards one request at a time, to a table whose operations are not atomic by themselves.
+    pub(crate) async fn one_at_a_time(emulator: SocketAddr) -> Self {
+        Self::with(emulator, 1).await
+    }
+
+    async fn with(emulator: SocketAddr, forwarded_at_once: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let state = Arc::new(State {
@@ -103,6 +113,7 @@ impl Front {
             counts: Mutex::default(),
             held: Semaphore::new(0),
             released: Semaphore::new(0),
+            forwarding: Semaphore::new(forwarded_at_once),
         });
         let address = listen(Arc::clone(&state), Arc::default()).await;
         Self { address, state }
@@ -194,6 +205,7 @@ impl State {
         *forwarded.uri_mut() = format!("http://{}/", self.emulator).parse().unwrap();
         *forwarded.headers_mut() = request.headers.clone();
         forwarded.headers_mut().remove("content-length");
+        let _permit = self.forwarding.acquire().await.unwrap();
         let (mut parts, body) = self.http.request(forwarded).await.unwrap().into_parts();
         parts.headers.remove("transfer-encoding");
         (parts, body.collect().await.unwrap().to_bytes())
