@@ -25,14 +25,11 @@ class NoManagedPolicies:
 
 def package(template):
     """What `sam package` does first: code that lies in a folder is somewhere in S3."""
-    functions = [
-        resource.get("Properties", {})
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Serverless::Function"
-    ]
-    for properties in [template.get("Globals", {}).get("Function", {}), *functions]:
-        if isinstance(properties.get("CodeUri"), str):
-            properties["CodeUri"] = "s3://bucket/key"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = resource["Properties"]
+            if isinstance(properties.get("CodeUri"), str):
+                properties["CodeUri"] = "s3://bucket/key"
 
 
 translated = {}
@@ -40,6 +37,9 @@ faults = []
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as file:
         template = yaml_parse(file.read())
+    if "CodeUri" in template.get("Globals", {}).get("Function", {}):
+        # It would upload the folder of the template instead, and the function would not start.
+        faults.append(f"{name}: `aws cloudformation package` does not see the CodeUri in Globals; move it to each function")
     package(template)
     try:
         translated[name] = transform(template, {}, NoManagedPolicies())

@@ -69,7 +69,7 @@ impl Environment {
         let folder = report_dir()?.join(format!("python-{packages}-{:016x}", made_of.finish()));
         if !folder.is_dir() {
             eprintln!("making {}", folder.display());
-            make(&folder, &requirements)?;
+            make(&folder, &requirements).with_context(|| format!("no environment with {packages}"))?;
         }
         Ok(Environment { folder })
     }

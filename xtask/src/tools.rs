@@ -24,6 +24,9 @@ const BROWSER_VARIABLE: &str = "DUNLIN_BROWSER";
 /// What a browser is called. All of them understand the options of Chromium.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// What Python's packages are for.
+const PACKAGES_PURPOSE: &str = "cfn-lint and SAM's translator on the templates, moto";
+
 /// A program that some of the tests need.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -98,8 +101,8 @@ pub(crate) struct Tools {
     pub(crate) moto: Option<Environment>,
     /// The browser that was found.
     browser: Option<OsString>,
-    /// One line for each thing that is left out.
-    left_out: Vec<String>,
+    /// What is left out, and one line about it.
+    left_out: Vec<(Tool, String)>,
 }
 
 /// Which Python packages are wanted.
@@ -121,11 +124,13 @@ impl Tools {
         let mut missing = Vec::new();
         for tool in Tool::ALL {
             let Err(reason) = tools.look_for(tool, wanted) else { continue };
-            let line = format!("{tool} ({}): {reason:#}; {}", tool.purpose(), tool.hint());
+            // Without its packages, Python runs functions.
+            let purpose = if tools.found.contains(&tool) { PACKAGES_PURPOSE } else { tool.purpose() };
+            let line = format!("{tool} ({purpose}): {reason:#}; {}", tool.hint());
             if required.iter().any(|required| required.includes(tool)) {
                 missing.push(line);
             } else {
-                tools.left_out.push(line);
+                tools.left_out.push((tool, line));
             }
         }
         if !missing.is_empty() {
@@ -187,7 +192,7 @@ impl Tools {
 
     /// One line for each thing that is left out.
     pub(crate) fn print_left_out(&self) {
-        for line in &self.left_out {
+        for (_, line) in &self.left_out {
             println!("left out: {line}");
         }
     }
@@ -216,17 +221,15 @@ pub(crate) struct Args {
 /// `cargo xtask tools`: which of the tools this machine has.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let tools = Tools::find(&[], Wanted { lint: true, moto: args.moto })?;
-    // Python without its packages runs functions, and fails `--require python3`.
-    let complete = |tool: &&Tool| **tool != Tool::Python || tools.lint.is_some();
-    let found: Vec<_> = tools.found.iter().filter(complete).map(|tool| tool.name()).collect();
+    // Python without its packages runs functions, and is left out all the same: it would fail `--require python3`.
+    let complete = |tool: &Tool| tools.left_out.iter().all(|(left_out, _)| left_out != tool);
+    let found = tools.found.iter().copied().filter(complete);
     if args.names {
-        println!("{}", found.join(","));
+        println!("{}", found.map(Tool::name).collect::<Vec<_>>().join(","));
         return Ok(());
     }
-    for tool in Tool::ALL {
-        if found.contains(&tool.name()) {
-            println!("found: {tool} ({})", tool.purpose());
-        }
+    for tool in found {
+        println!("found: {tool} ({})", tool.purpose());
     }
     tools.print_left_out();
     Ok(())
