@@ -151,3 +151,12 @@ pub const MAPPING_TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 
 /// Characters of a rule's document, its SQL included: quotas of AWS IoT Core (S13).
 pub const IOT_RULE_CHARS_MAX: usize = 256 * 1024;
+
+/// Requests a second of an account in a region: connects, messages and management calls (section 7.1).
+pub const ACCOUNT_REQUESTS_PER_SECOND: u32 = 10_000;
+
+/// How many of them may come at once.
+pub const ACCOUNT_REQUESTS_BURST: u32 = 5_000;
+
+/// New connections a second of an account in a region (section 7.1).
+pub const CONNECTS_PER_SECOND: u32 = 500;

@@ -7,6 +7,7 @@ use crate::{
     authorize::{Authorization, Authorizer},
     registry::Registry,
     selection::SelectionExpression,
+    throttle::{StageBuckets, StageThrottles, Throttle},
 };
 
 /// One WebSocket API: how messages are routed, and where to.
@@ -23,12 +24,14 @@ pub struct ApiConfig {
 }
 
 /// A stage of an API; the routes are the same in all of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StageConfig {
     /// Letters, digits, `-` and `_` (H1).
     pub name: String,
     /// In the order in which events show them.
     pub variables: Vec<(String, String)>,
+    /// How many connects and messages a second its routes take (Q1).
+    pub throttles: StageThrottles,
 }
 
 /// One route.
@@ -81,6 +84,7 @@ pub(crate) struct Api {
 pub(crate) struct Stage {
     pub(crate) name: Box<str>,
     pub(crate) variables: Vec<(String, String)>,
+    pub(crate) buckets: StageBuckets,
 }
 
 /// A route as the gateway runs it.
@@ -110,8 +114,9 @@ impl Api {
                 return Err(route_error(&api_id, &twin.key, "is there twice; keep one of them"));
             }
         }
+        let keys: Vec<&str> = keyed.keys().map(|key| &**key).chain([RouteKey::CONNECT]).collect();
         Ok(Api {
-            stages: compile_stages(&api_id, stages)?,
+            stages: compile_stages(&api_id, stages, &keys)?,
             id: api_id.into(),
             registry: Registry::default(),
             selection,
@@ -172,18 +177,25 @@ fn route_error(api_id: &str, route_key: &str, problem: impl Into<String>) -> Con
     ConfigError::Route { api_id: api_id.to_owned(), route_key: route_key.to_owned(), problem: problem.into() }
 }
 
-fn compile_stages(api_id: &str, stages: Vec<StageConfig>) -> Result<Vec<Arc<Stage>>, ConfigError> {
+fn compile_stages(
+    api_id: &str,
+    stages: Vec<StageConfig>,
+    route_keys: &[&str],
+) -> Result<Vec<Arc<Stage>>, ConfigError> {
     let mut compiled: Vec<Arc<Stage>> = Vec::with_capacity(stages.len());
-    for StageConfig { name, variables } in stages {
+    for StageConfig { name, variables, throttles } in stages {
         let problem = if compiled.iter().any(|other| *other.name == *name) {
             Some("is there twice; keep one of them")
+        } else if !throttles.default.iter().chain(throttles.routes.values()).all(Throttle::is_valid) {
+            Some("has a throttle whose rate is no number from 0 up")
         } else {
             stage_name_problem(&name)
         };
         if let Some(problem) = problem {
             return Err(ConfigError::Stage { api_id: api_id.to_owned(), stage: name, problem });
         }
-        compiled.push(Arc::new(Stage { name: name.into(), variables }));
+        let buckets = StageBuckets::new(&throttles, route_keys.iter().copied());
+        compiled.push(Arc::new(Stage { name: name.into(), variables, buckets }));
     }
     Ok(compiled)
 }
@@ -215,7 +227,7 @@ mod tests {
         ApiConfig {
             api_id: "a1".to_owned(),
             route_selection_expression: expression.to_owned(),
-            stages: vec![StageConfig { name: "dev".to_owned(), variables: Vec::new() }],
+            stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
             routes: keys.iter().map(route).collect(),
         }
     }
@@ -282,7 +294,7 @@ mod tests {
             ("dev", "is there twice; keep one of them"),
         ] {
             let mut stages = config("x", &[]);
-            stages.stages.push(StageConfig { name: name.to_owned(), variables: Vec::new() });
+            stages.stages.push(StageConfig { name: name.to_owned(), ..StageConfig::default() });
             check_error(stages, &format!("API a1: stage \"{name}\" {expected}"));
         }
 

@@ -8,6 +8,8 @@ use std::{
 use dunlin_events::limits;
 use tokio_rustls::rustls;
 
+use crate::throttle::AccountThrottles;
+
 /// Everything a gateway needs besides its APIs and its back end.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -29,6 +31,8 @@ pub struct GatewayConfig {
     pub control_token: Option<String>,
     /// With it, TLS and plain text are spoken on the same port: the first byte tells. It should offer `http/1.1` only.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What the account may do.
+    pub account_throttles: AccountThrottles,
     /// Timeouts and bounds.
     pub limits: Limits,
     /// The wall clock of events, ids and signatures.
@@ -55,6 +59,7 @@ impl GatewayConfig {
             credentials,
             control_token: None,
             tls: None,
+            account_throttles: AccountThrottles::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemTime::now),
             ticks: {

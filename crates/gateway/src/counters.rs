@@ -19,7 +19,7 @@ pub struct Counters {
     pub error_frames_total: u64,
     /// Management calls that were answered, whatever the status.
     pub management_calls_total: u64,
-    /// Posts refused with 429, since the client does not read what it gets.
+    /// Management calls refused with 429: the client does not read what it gets, or the account is throttled.
     pub posts_throttled_total: u64,
     /// Route responses and error frames thrown away for the same reason.
     pub answers_dropped_total: u64,

@@ -22,6 +22,7 @@ use crate::{
     host::Hosts,
     ids::Ids,
     sigv4::{MANAGEMENT_SERVICE, Verifier},
+    throttle::AccountBuckets,
 };
 
 /// The data plane: any number of APIs, each served on any number of listeners.
@@ -32,6 +33,7 @@ pub struct Gateway<B> {
     pub(crate) hosts: Hosts,
     pub(crate) ids: Ids,
     pub(crate) verifier: Verifier,
+    pub(crate) account: AccountBuckets,
     apis: HashMap<Box<str>, Arc<Api>>,
     listeners: AtomicU32,
     /// Room for sockets that are not, or not yet, connections.
@@ -89,6 +91,7 @@ impl<B: Backend> Gateway<B> {
                 config.region.clone(),
                 Arc::clone(&config.credentials),
             ),
+            account: AccountBuckets::new(config.account_throttles),
             apis: compiled,
             listeners: AtomicU32::new(0),
             open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS_MAX)),

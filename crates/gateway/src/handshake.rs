@@ -107,6 +107,14 @@ impl<B: Backend> Handshake<B> {
     async fn decide(&self, is_tls: bool) -> Result<Accepted, Refusal> {
         let Offer { api, stage, host, accept_key } = self.offer()?;
         let gateway = &self.gateway;
+        // H14: before anybody is asked.
+        let tick = gateway.tick();
+        let passes = stage.buckets.take(RouteKey::CONNECT, tick)
+            && gateway.account.connects.take(tick)
+            && gateway.account.requests.take(tick);
+        if !passes {
+            return Err(Refusal::of_status(StatusCode::TOO_MANY_REQUESTS));
+        }
         let connected_at = gateway.now_ms();
         let mut connection = Connection::new(NewConnection {
             id: gateway.ids.connection(connected_at),

@@ -83,6 +83,11 @@ pub(crate) fn start_message<B: Backend>(
         send_error(gateway, connection, ErrorMessage::Forbidden, &request_id);
         return;
     };
+    let tick = gateway.tick();
+    if !connection.stage.buckets.take(&route.key, tick) || !gateway.account.requests.take(tick) {
+        send_error(gateway, connection, ErrorMessage::TooManyRequests, &request_id);
+        return;
+    }
     // The event is made here, so that the text's buffer is free for the next message.
     let message_id = gateway.ids.message(now_ms, connection.suffix);
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };

@@ -30,7 +30,7 @@
 //! let api = ApiConfig {
 //!     api_id: "a1b2c3d4e5".to_owned(),
 //!     route_selection_expression: "$request.body.action".to_owned(),
-//!     stages: vec![StageConfig { name: "dev".to_owned(), variables: Vec::new() }],
+//!     stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
 //!     routes: vec![RouteConfig {
 //!         key: "$default".to_owned(),
 //!         integration: Some(Integration::LambdaProxy(function)),
@@ -64,6 +64,7 @@
 //! - Plain `ws://` and `http://` are spoken beside TLS, on the same port (H2). `X-Forwarded-Proto` and `X-Forwarded-Port` say what the
 //!   client really used, and `domainName` carries the port, so that addresses made from them work.
 //! - `permessage-deflate` is declined (H24, U3). Every client can do without.
+//! - The account's quotas refuse nothing unless they are asked for: [`GatewayConfig::account_throttles`].
 //! - A connection may have a bounded number of messages with functions; at the bound the gateway stops reading from it, its
 //!   pings and its close included, until one ends. See [`Limits::invocations_per_connection_max`].
 //! - A `Host` that is none of the stack's names is refused with 403.
@@ -78,6 +79,7 @@ mod authorize;
 mod backend;
 mod config;
 mod selection;
+mod throttle;
 
 // What integrations get and give.
 pub mod velocity;
@@ -113,4 +115,5 @@ pub use backend::{Backend, BackendError};
 pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
 pub use counters::Counters;
 pub use gateway::{Gateway, SHUTDOWN_TIME_MAX, ServeError};
+pub use throttle::{AccountThrottles, StageThrottles, Throttle};
 pub use tokio_rustls::rustls;

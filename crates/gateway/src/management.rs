@@ -77,6 +77,10 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
     if ![Method::POST, Method::GET, Method::DELETE].contains(&parts.method) {
         return message(StatusCode::FORBIDDEN, "Forbidden");
     }
+    if !gateway.account.requests.take(gateway.tick()) {
+        gateway.counters.posts_throttled.increment();
+        return error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Too Many Requests");
+    }
     let Some(key) = parse_id(&target.connection_id) else {
         let text = format!("Invalid connectionId: {}", target.connection_id);
         return error(StatusCode::BAD_REQUEST, "BadRequestException", &text);

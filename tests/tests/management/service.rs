@@ -149,7 +149,7 @@ fn api() -> ApiConfig {
     ApiConfig {
         api_id: "a1b2c3d4e5".to_owned(),
         route_selection_expression: "$request.body.action".to_owned(),
-        stages: vec![StageConfig { name: "dev".to_owned(), variables: Vec::new() }],
+        stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
         routes: vec![route("$disconnect"), route("$default")],
     }
 }

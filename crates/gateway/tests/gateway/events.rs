@@ -175,7 +175,11 @@ async fn disconnect() {
 async fn stage_variables() {
     let mut api = api("a1b2c3d4e5", vec![route("$connect"), route("$default")]);
     let variable = |name: &str| (name.to_owned(), format!("value of {name}"));
-    api.stages.push(StageConfig { name: "vars".to_owned(), variables: vec![variable("z"), variable("a")] });
+    api.stages.push(StageConfig {
+        name: "vars".to_owned(),
+        variables: vec![variable("z"), variable("a")],
+        ..StageConfig::default()
+    });
     let stack = Stack::start_with(config(), vec![api]).await;
     let mut client = stack.connect_to("/vars", &[]).await;
     client.send("x").await;

@@ -164,7 +164,7 @@ pub(crate) fn with_timeout(mut route: RouteConfig, limit: Duration) -> RouteConf
 }
 
 pub(crate) fn api(id: &str, routes: Vec<RouteConfig>) -> ApiConfig {
-    let stage = |name: &str| StageConfig { name: name.to_owned(), variables: Vec::new() };
+    let stage = |name: &str| StageConfig { name: name.to_owned(), ..StageConfig::default() };
     ApiConfig {
         api_id: id.to_owned(),
         route_selection_expression: "$request.body.action".to_owned(),

@@ -10,4 +10,5 @@ mod lifecycle;
 mod limits;
 mod management;
 mod messages;
+mod throttling;
 mod tls;

@@ -129,6 +129,7 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
     let stages = api.stages.iter().filter(|stage| stage.deployed).map(|stage| StageConfig {
         name: stage.name.clone(),
         variables: stage.variables.clone().into_iter().collect(),
+        ..StageConfig::default()
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
         key: route.key.clone(),
