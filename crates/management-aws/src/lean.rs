@@ -1,7 +1,6 @@
 //! The client that signs and sends by itself.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -65,7 +64,7 @@ struct ConnectionBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct IdentityBody {
-    source_ip: Option<IpAddr>,
+    source_ip: Option<String>,
     user_agent: Option<String>,
 }
 
@@ -175,7 +174,10 @@ impl ManagementClient for LeanManagementClient {
         let body: ConnectionBody = serde_json::from_slice(&body).map_err(internal)?;
         let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).map(SystemTime::from).map_err(internal);
         let (source_ip, user_agent) = match body.identity {
-            Some(identity) => (identity.source_ip, identity.user_agent),
+            Some(identity) => (
+                identity.source_ip.and_then(|ip| ip.parse().ok()),
+                identity.user_agent.filter(|name| !name.is_empty()),
+            ),
             None => (None, None),
         };
         Ok(Some(ConnectionInfo {

@@ -128,7 +128,11 @@ impl ManagementClient for SdkManagementClient {
             connected_at: time(answer.connected_at)?,
             last_active_at: time(answer.last_active_at)?,
             source_ip: identity.and_then(|identity| identity.source_ip()).and_then(|ip| ip.parse().ok()),
-            user_agent: identity.and_then(|identity| identity.user_agent()).map(str::to_owned),
+            // The SDK makes an empty one of none.
+            user_agent: identity
+                .and_then(|identity| identity.user_agent())
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
         }))
     }
 

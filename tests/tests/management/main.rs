@@ -67,6 +67,7 @@ macro_rules! network {
             what_is_not_text_is_refused,
             an_endpoint_may_end_with_a_slash_and_needs_its_stage,
             an_answer_that_breaks_off_is_unavailable,
+            an_answer_without_sense_is_an_error,
             a_service_that_does_not_answer_is_waited_for_so_long,
             a_client_that_does_not_read_is_throttled,
         );

@@ -175,6 +175,45 @@ pub(crate) async fn an_answer_that_breaks_off_is_unavailable<K: Kind>(harness: O
     }
 }
 
+/// Hostile or broken, it ends in one sentence; and a post was taken, whatever is said of it.
+pub(crate) async fn an_answer_without_sense_is_an_error<K: Kind>(harness: Over<K>) {
+    let peer = harness.connect().await;
+    let times = r#""connectedAt":"2026-11-21T20:00:00Z","lastActiveAt":"2026-11-21T20:00:01Z""#;
+    let say = |status: u16, body: &str| {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status} So\r\ncontent-type: application/json\r\ncontent-length: {length}");
+        harness.proxy.next(Act::Say(format!("{head}\r\n\r\n{body}")));
+    };
+    let nonsense = [
+        "{}".to_owned(),
+        "[]".to_owned(),
+        "\"".to_owned(),
+        r#"{"connectedAt":1,"lastActiveAt":null}"#.to_owned(),
+        r#"{"connectedAt":"yesterday","lastActiveAt":"today"}"#.to_owned(),
+        format!(r#"{{{times},"identity":"nobody"}}"#),
+        format!(r#"{{{times},"identity":{{"sourceIp":7}}}}"#),
+        format!(r#"{{"unknown":{}"#, "[".repeat(50_000)),
+    ];
+    for body in &nonsense {
+        say(200, body);
+        let error = harness.client().get(peer.id()).await.unwrap_err();
+        assert_eq!(error.kind(), ManagementErrorKind::Internal, "{body:.100}");
+        say(200, body);
+        assert_eq!(harness.client().post(peer.id(), "hello".into()).await.unwrap(), PostOutcome::Delivered);
+        say(500, body);
+        let error = harness.client().post(peer.id(), "hello".into()).await.unwrap_err();
+        assert_eq!(error.kind(), ManagementErrorKind::Unavailable, "{body:.100}");
+    }
+    // What it does not need to know may be missing, or of another form.
+    for identity in ["", r#","identity":null"#, r#","identity":{"sourceIp":"somewhere"}"#, r#","more":[{}]"#]
+    {
+        say(200, &format!("{{{times}{identity}}}"));
+        let info = harness.client().get(peer.id()).await.unwrap().expect("it is there");
+        assert_eq!((info.source_ip, info.user_agent), (None, None), "{identity}");
+    }
+}
+
 /// The time limit is the only end that such a call has.
 pub(crate) async fn a_service_that_does_not_answer_is_waited_for_so_long<K: Kind>(harness: Over<K>) {
     let mut peer = harness.connect().await;
