@@ -76,17 +76,17 @@ fn message(criterion: &mut Criterion) {
     group.bench_function(criterion::BenchmarkId::new("message", SIZE), |bencher| {
         bencher.iter_batched(event, &mut answer, BatchSize::SmallInput);
     });
-    // The copy of the payload is made outside of the measurement on all sides: a runtime hands it over as it is.
+    // All sides own their event, as a runtime hands it over: its copy is made outside of the measurement, and freed inside.
     group.bench_function(criterion::BenchmarkId::new("message_bare", SIZE), |bencher| {
-        bencher.iter_batched_ref(|| payload.clone(), |payload| slim(payload), BatchSize::SmallInput);
+        bencher.iter_batched(|| payload.clone(), |payload| slim(&payload), BatchSize::SmallInput);
     });
     group.bench_function(criterion::BenchmarkId::new("message_event", SIZE), |bencher| {
-        let parse = |payload: &mut String| black_box(typed(payload).request_context.event_type);
-        bencher.iter_batched_ref(|| payload.clone(), parse, BatchSize::SmallInput);
+        let parse = |payload: String| black_box(typed(&payload).request_context.event_type);
+        bencher.iter_batched(|| payload.clone(), parse, BatchSize::SmallInput);
     });
     group.bench_function(criterion::BenchmarkId::new("message_value", SIZE), |bencher| {
-        let parse = |payload: &mut String| serde_json::from_str::<Value>(payload).expect("the event is JSON");
-        bencher.iter_batched_ref(|| payload.clone(), parse, BatchSize::SmallInput);
+        let parse = |payload: String| serde_json::from_str::<Value>(&payload).expect("the event is JSON");
+        bencher.iter_batched(|| payload.clone(), parse, BatchSize::SmallInput);
     });
     group.finish();
 }

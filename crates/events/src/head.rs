@@ -1,10 +1,23 @@
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::{EventType, Text};
+use crate::Text;
 
 /// What routing and most handlers read of a [`WebSocketEvent`](crate::WebSocketEvent). The rest is skipped unread, which
 /// takes less time than to parse it all.
+///
+/// ```
+/// use dunlin_events::EventHead;
+///
+/// let head: EventHead<'_> = serde_json::from_str(
+///     r#"{"requestContext":{"routeKey":"ping","connectionId":"Zk3pQdXMDoECEeg=","stage":"dev"},"body":"{}"}"#,
+/// )?;
+/// assert_eq!(head.request_context.route_key.as_deref(), Some("ping"));
+/// assert_eq!(head.body()?.as_deref(), Some("{}"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventHead<'a> {
@@ -38,36 +51,36 @@ impl<'a> EventHead<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct ContextHead<'a> {
     /// The route that was selected; `$default` for a fallback.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub route_key: Option<Text<'a>>,
-    /// What happened.
-    #[serde(default)]
-    pub event_type: Option<EventType>,
-    /// The stage's own name, under a custom domain too (H5).
-    #[serde(borrow, default)]
-    pub stage: Option<Text<'a>>,
     /// Milliseconds since 1970, the same for the life of the connection.
     #[serde(default)]
     pub connected_at: Option<u64>,
-    /// Who the client is.
-    #[serde(borrow, default)]
-    pub identity: Option<IdentityHead<'a>>,
     /// New for each event.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub request_id: Option<Text<'a>>,
-    /// The host that the client used.
-    #[serde(borrow, default)]
-    pub domain_name: Option<Text<'a>>,
     /// Kept as text: a handler answers 400 to one that is missing or malformed rather than failing to parse.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text_or_null")]
     pub connection_id: Option<Text<'a>>,
 }
 
-/// The part of [`Identity`](crate::Identity) that an [`EventHead`] has.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IdentityHead<'a> {
-    /// The client's address.
-    #[serde(borrow, default)]
-    pub source_ip: Option<Text<'a>>,
+/// `Option<Text>` in one step: serde's own `Option` looks at each value once more.
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Option<Text<'de>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+            Ok(Some(Text::from(text)))
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(Text::from(text.to_owned())))
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+    deserializer.deserialize_any(Visitor)
 }

@@ -35,7 +35,7 @@ mod websocket;
 
 pub use authorizer::{AuthorizerRequest, AuthorizerResponse};
 pub use frame::{ErrorFrame, ErrorMessage};
-pub use head::{ContextHead, EventHead, IdentityHead};
+pub use head::{ContextHead, EventHead};
 pub use id::{ConnectionId, InvalidConnectionId, RouteKey, opaque_id};
 pub use map::{ListMap, OrderedMap, TextMap};
 pub use policy::{Effect, OneOrMany, PolicyDocument, Statement};

@@ -53,23 +53,23 @@ impl ProxyResult {
     /// second is printed into one buffer, without the maps.
     pub fn print(status_code: u16, subprotocol: Option<&str>, body: Option<&str>) -> String {
         // A body is mostly JSON, where each few characters are a quote that gets a backslash.
-        let spare = body.map_or(0, |body| body.len() / 4) + subprotocol.map_or(0, str::len) + FIXED_BYTES;
-        let mut json = String::with_capacity(body.map_or(0, str::len) + spare);
+        let room = body.map_or(0, |body| body.len() * 5 / 4) + subprotocol.map_or(0, str::len) + FIXED_BYTES;
+        let mut json = Vec::with_capacity(room);
         match status_code {
-            200 => json.push_str(r#"{"statusCode":200"#),
-            other => json.push_str(&format!(r#"{{"statusCode":{other}"#)),
+            200 => json.extend_from_slice(br#"{"statusCode":200"#),
+            other => json.extend_from_slice(format!(r#"{{"statusCode":{other}"#).as_bytes()),
         }
         if let Some(subprotocol) = subprotocol {
-            json.push_str(r#","headers":{"Sec-WebSocket-Protocol":"#);
+            json.extend_from_slice(br#","headers":{"Sec-WebSocket-Protocol":"#);
             push_quoted(&mut json, subprotocol);
-            json.push('}');
+            json.push(b'}');
         }
         if let Some(body) = body {
-            json.push_str(r#","body":"#);
+            json.extend_from_slice(br#","body":"#);
             push_quoted(&mut json, body);
         }
-        json.push('}');
-        json
+        json.push(b'}');
+        String::from_utf8(json).expect("texts stay texts when ASCII is put between their characters")
     }
 
     /// A header of the result, its name compared without case.
@@ -88,30 +88,8 @@ impl ProxyResult {
 const FIXED_BYTES: usize = 96;
 
 /// Appends a text as a JSON string.
-fn push_quoted(json: &mut String, text: &str) {
-    json.push('"');
-    let mut printed = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escaped = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => {
-                json.push_str(&text[printed..at]);
-                json.push_str(&format!("\\u{byte:04x}"));
-                printed = at + 1;
-                continue;
-            }
-            _ => continue,
-        };
-        json.push_str(&text[printed..at]);
-        json.push_str(escaped);
-        printed = at + 1;
-    }
-    json.push_str(&text[printed..]);
-    json.push('"');
+fn push_quoted(json: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(json, text).expect("a vector takes every write");
 }
 
 #[cfg(test)]

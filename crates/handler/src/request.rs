@@ -79,18 +79,28 @@ impl From<Box<RawValue>> for RawEvent {
 pub struct Request<'r> {
     raw: &'r RawEvent,
     head: Option<&'r EventHead<'r>>,
+    connection_id: Option<ConnectionId>,
     event: OnceCell<Box<WebSocketEvent<'r>>>,
 }
 
 impl<'r> Request<'r> {
     /// A plain event.
     pub(crate) fn plain(raw: &'r RawEvent) -> Self {
-        Request { raw, head: None, event: OnceCell::new() }
+        Request { raw, head: None, connection_id: None, event: OnceCell::new() }
     }
 
     /// A WebSocket event.
-    pub(crate) fn websocket(raw: &'r RawEvent, head: &'r EventHead<'r>) -> Self {
-        Request { raw, head: Some(head), event: OnceCell::new() }
+    ///
+    /// # Errors
+    /// `invalid_event` without a connection id, or with one that cannot be: nobody could be answered.
+    pub(crate) fn websocket(raw: &'r RawEvent, head: &'r EventHead<'r>) -> Result<Self, HandlerError> {
+        let wrong = |reason: &str| HandlerError::invalid_event(format!("the event does not fit at {reason}"));
+        let id = head.request_context.connection_id.as_deref();
+        let id = id.ok_or_else(|| wrong("`requestContext`: `connectionId` is missing"))?;
+        let id = id.parse().map_err(|invalid: InvalidConnectionId| {
+            wrong(&format!("`requestContext.connectionId`: {invalid}"))
+        })?;
+        Ok(Request { raw, head: Some(head), connection_id: Some(id), event: OnceCell::new() })
     }
 
     /// The whole WebSocket event, parsed when it is first asked for.
@@ -112,21 +122,19 @@ impl<'r> Request<'r> {
     /// # Errors
     /// `internal` in a handler of plain events.
     pub fn head(&self) -> Result<&'r EventHead<'r>, HandlerError> {
-        self.head.ok_or_else(|| HandlerError::internal("a plain event has no connection, headers or message"))
+        self.head.ok_or_else(not_about_a_connection)
     }
 
     /// The connection that the event is about.
     ///
     /// # Errors
-    /// `invalid_event` without an id, or with one that cannot be: nobody could be answered. `internal` in a handler of plain
-    /// events.
-    pub fn connection_id(&self) -> Result<ConnectionId, HandlerError> {
-        let wrong = |reason: &str| HandlerError::invalid_event(format!("the event does not fit at {reason}"));
-        let id = self.head()?.request_context.connection_id.as_deref();
-        let id = id.ok_or_else(|| wrong("`requestContext`: `connectionId` is missing"))?;
-        id.parse().map_err(|invalid: InvalidConnectionId| {
-            wrong(&format!("`requestContext.connectionId`: {invalid}"))
-        })
+    /// `internal` in a handler of plain events.
+    pub fn connection_id(&self) -> Result<&ConnectionId, HandlerError> {
+        self.connection_id.as_ref().ok_or_else(not_about_a_connection)
+    }
+
+    pub(crate) fn into_connection_id(self) -> Option<ConnectionId> {
+        self.connection_id
     }
 
     /// The message that the client sent, decoded if the event carries it as base64 (fact R11).
@@ -156,10 +164,7 @@ impl<'r> Request<'r> {
         match self.head()?.body() {
             Ok(Some(body)) => Ok(body.into()),
             Ok(None) => Err(HandlerError::invalid_body("the event carries no message")),
-            Err(error) => {
-                let reason = field::reason(&error);
-                Err(HandlerError::invalid_event(format!("the event does not fit at `body`: {reason}")))
-            }
+            Err(error) => Err(misfit("body", &error)),
         }
     }
 
@@ -197,14 +202,23 @@ impl<'r> Request<'r> {
             span.record("request_id", request_id);
         }
         if let Some(head) = self.head {
-            let connection = head.request_context.connection_id.as_deref().unwrap_or_default();
-            span.record("connection_id", connection).record("route_key", route_key);
+            span.record("connection_id", head.request_context.connection_id.as_deref());
+            span.record("route_key", route_key);
         }
     }
 }
 
 fn parse<'e, T: Deserialize<'e>>(payload: &'e str) -> Result<T, HandlerError> {
     field::parse("the event", payload).map_err(HandlerError::invalid_event)
+}
+
+/// A part of the event that is read on demand, and is not what it should be.
+fn misfit(path: &str, error: &serde_json::Error) -> HandlerError {
+    HandlerError::invalid_event(format!("the event does not fit at `{path}`: {}", field::reason(error)))
+}
+
+fn not_about_a_connection() -> HandlerError {
+    HandlerError::internal("a plain event has no connection, headers or message")
 }
 
 fn decode(base64: &str) -> Result<Vec<u8>, HandlerError> {

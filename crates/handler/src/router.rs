@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use dunlin_events::{ConnectionId, ContextHead, EventType, RouteKey};
+use dunlin_events::{EventType, RouteKey};
 use serde::de::IgnoredAny;
 use tower::Service;
 
@@ -155,9 +155,8 @@ impl Router<()> {
     /// `invalid_event` for what is not about a connection: nobody could be told, and nothing else happens.
     fn start(&self, raw: &RawEvent) -> Result<(Running<Reply>, Client), HandlerError> {
         let head = raw.head()?;
-        let request = Request::websocket(raw, &head);
-        let connection: ConnectionId = request.connection_id()?;
-        let route_key = route_key(&head.request_context);
+        let request = Request::websocket(raw, &head)?;
+        let route_key = route_key(&request)?;
         let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
         let fallback = || self.routes.get(RouteKey::DEFAULT).filter(|_| !handshake_or_end);
         let route = self.routes.get(route_key).or_else(fallback);
@@ -173,7 +172,7 @@ impl Router<()> {
             None => Running::ended(Err(self.no_route(&request))),
         };
         let client = Client {
-            connection,
+            connection: request.into_connection_id(),
             one_way: route.is_some_and(|route| route.one_way),
             is_connected: !handshake_or_end,
             channel: self.channel.clone(),
@@ -199,13 +198,15 @@ impl Router<()> {
 }
 
 /// The route that the gateway selected; what the kind of event implies if a minimal event does not say.
-fn route_key<'e>(context: &'e ContextHead<'_>) -> &'e str {
-    match (context.route_key.as_deref(), context.event_type) {
-        (Some(key), _) => key,
-        (None, Some(EventType::Connect)) => RouteKey::CONNECT,
-        (None, Some(EventType::Disconnect)) => RouteKey::DISCONNECT,
-        (None, Some(EventType::Message) | None) => RouteKey::DEFAULT,
+fn route_key<'e>(request: &Request<'e>) -> Result<&'e str, HandlerError> {
+    if let Some(key) = request.head()?.request_context.route_key.as_deref() {
+        return Ok(key);
     }
+    Ok(match request.event()?.request_context.event_type {
+        Some(EventType::Connect) => RouteKey::CONNECT,
+        Some(EventType::Disconnect) => RouteKey::DISCONNECT,
+        Some(EventType::Message) | None => RouteKey::DEFAULT,
+    })
 }
 
 /// Answers what is not about a connection: with a status, and nothing else happens.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_handler::{
     Authorizer, BoxError, Closed, Connection, Deadline, EventHandler, HandlerError, Headers, Json, Payload,
-    QueryMap, RawEvent, Reply, ReplyChannel, RequestContext, RequestId, Router, State, Text, one_way,
+    QueryMap, RawEvent, Reply, ReplyChannel, RequestContext, RequestId, Router, State, one_way,
     testing::{CONNECTED_AT_MS, CONNECTION_ID, RecordedPosts, TestEvent, send, send_event},
 };
 use serde::Deserialize;
@@ -206,7 +206,7 @@ async fn arguments_come_in_any_order() {
             json,
             connection.id,
             connection.connected_at_ms,
-            connection.source_ip,
+            context.source_ip,
             context.stage,
             state,
             principal.id,

@@ -14,25 +14,20 @@ pub struct Connection {
     pub id: ConnectionId,
     /// When it was made, in milliseconds since 1970; the same in all of its events.
     pub connected_at_ms: Option<u64>,
-    /// The client's address; `None` if the event has none, or something else in its place.
-    pub source_ip: Option<IpAddr>,
 }
 
 impl<S> FromRequest<S> for Connection {
     fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        let context = &request.head()?.request_context;
-        let source_ip = context.identity.as_ref().and_then(|identity| identity.source_ip.as_deref());
         Ok(Connection {
-            id: request.connection_id()?,
-            connected_at_ms: context.connected_at,
-            source_ip: source_ip.and_then(|address| address.parse().ok()),
+            id: request.connection_id()?.clone(),
+            connected_at_ms: request.head()?.request_context.connected_at,
         })
     }
 }
 
 impl<S> FromRequest<S> for ConnectionId {
     fn from_request(request: &Request<'_>, _: &S) -> Result<Self, HandlerError> {
-        request.connection_id()
+        request.connection_id().cloned()
     }
 }
 
@@ -60,7 +55,7 @@ pub struct RequestContext {
     /// The host that the client used. With the stage it makes the address of the management API, but not under a custom
     /// domain (fact H5).
     pub domain_name: Option<String>,
-    /// The client's address.
+    /// The client's address; `None` for a text that is none, too.
     pub source_ip: Option<IpAddr>,
     /// What the client calls itself.
     pub user_agent: Option<String>,
@@ -72,7 +67,7 @@ impl<S> FromRequest<S> for RequestContext {
         let identity = context.identity.as_ref();
         let source_ip = identity.and_then(|identity| identity.source_ip.as_deref());
         Ok(RequestContext {
-            connection_id: request.connection_id()?,
+            connection_id: request.connection_id()?.clone(),
             route_key: owned(context.route_key.as_deref()),
             event_type: context.event_type,
             request_id: owned(context.request_id.as_deref()),
