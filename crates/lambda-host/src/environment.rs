@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FunctionErrorKind, RequestId,
     code::{Fingerprint, Prepared},
-    concurrency::Slot,
     extensions::{ExtensionEvent, Extensions, Refused, ShutdownReason, Subscription, Tracing},
     failure::Failure,
     function::{Function, Invocation},
     memory,
     output::Output,
+    outstanding::{Answer, InFlight, Outstanding, Refusal},
     platform_log::{PlatformLog, Report, Status},
     pool::EnvironmentId,
     process::Process,
@@ -27,7 +27,7 @@ use crate::{
 
 /// One execution environment: a process, and what it is at.
 ///
-/// It hands events to the process's polls and takes its answers. Whatever ends an invocation takes it out of `outstanding`
+/// It hands events to the process's polls and takes its answers. Whatever ends an invocation takes it out of `invocations`
 /// under the lock, so each invocation is answered once, by whoever comes first: the function, its
 /// deadline or its end.
 pub(crate) struct Environment {
@@ -70,12 +70,7 @@ pub(crate) enum Phase {
 
 struct State {
     polls: VecDeque<oneshot::Sender<NextEvent>>,
-    outstanding: Vec<Outstanding>,
-    /// The last invocation that was answered.
-    answered: Option<RequestId>,
-    /// Invocations whose deadline has passed and whose answer may still come, oldest first. Only where several run at a
-    /// time: elsewhere the process is ended.
-    expired: VecDeque<RequestId>,
+    invocations: InFlight,
     /// The pool knows that a poll is waiting.
     offered: bool,
     /// The process and its extensions have asked for their first events: initialisation is over.
@@ -94,28 +89,6 @@ struct State {
     extensions_due: Option<Instant>,
 }
 
-/// An invocation that the process is at.
-pub(crate) struct Outstanding {
-    pub(crate) request_id: RequestId,
-    answer: oneshot::Sender<Answer>,
-    slot: Slot,
-    log_tail: bool,
-    started: Instant,
-    deadline: Instant,
-    init_duration: Option<Duration>,
-}
-
-/// How an invocation ended.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) payload: Bytes,
-    pub(crate) error: Option<FunctionErrorKind>,
-    /// `None` if nobody asked for it.
-    pub(crate) log_tail: Option<String>,
-    pub(crate) duration: Duration,
-    pub(crate) init_duration: Option<Duration>,
-}
-
 /// What a poll is answered with.
 #[derive(Debug)]
 pub(crate) struct NextEvent {
@@ -124,17 +97,6 @@ pub(crate) struct NextEvent {
     pub(crate) deadline_ms: u64,
     pub(crate) client_context: Option<String>,
     pub(crate) trace_id: Option<String>,
-}
-
-/// Why the process's call is refused (P3, P4).
-#[derive(Debug, PartialEq)]
-pub(crate) enum Refusal {
-    /// There is no such invocation, or not any more: 400.
-    UnknownInvocation,
-    /// Not at this point: 403.
-    WrongState,
-    /// The invocation's time is over: 410.
-    TooLate,
 }
 
 /// What the supervisor finds when it looks.
@@ -152,6 +114,7 @@ pub(crate) enum Due {
 impl Environment {
     pub(crate) fn new(function: &Arc<Function>, beginning: Beginning) -> Self {
         let Beginning { id, prepared, process, output, stop, phase, started } = beginning;
+        let concurrency = function.config.environment_concurrency;
         Self {
             id,
             process,
@@ -162,13 +125,11 @@ impl Environment {
             platform_log: Arc::clone(&function.platform_log),
             arn: function.arn.clone(),
             prepared,
-            concurrency: function.config.environment_concurrency,
+            concurrency,
             started,
             state: Mutex::new(State {
                 polls: VecDeque::new(),
-                outstanding: Vec::new(),
-                answered: None,
-                expired: VecDeque::new(),
+                invocations: InFlight::new(concurrency),
                 offered: false,
                 initialised: false,
                 init_duration: None,
@@ -223,7 +184,7 @@ impl Environment {
         }
         let mut state = self.state();
         state.offered = false;
-        if state.ended || state.outstanding.len() >= self.concurrency || !state.extensions.are_ready() {
+        if state.ended || !state.invocations.has_room() || !state.extensions.are_ready() {
             return Err(invocation);
         }
         let (started, spent) = match state.invoke_since {
@@ -246,7 +207,6 @@ impl Environment {
             match poll.send(event) {
                 Ok(()) => {
                     state.invoke_since = None;
-                    state.answered = None;
                     state.extensions.tell_invoke(|| ExtensionEvent::Invoke {
                         deadline_ms: epoch_ms(deadline),
                         request_id: invocation.request_id.as_str().to_owned(),
@@ -254,7 +214,7 @@ impl Environment {
                         tracing: invocation.trace_id.map(Tracing::new),
                     });
                     let init_duration = state.init_duration.take();
-                    state.outstanding.push(Outstanding {
+                    state.invocations.begin(Outstanding {
                         request_id: invocation.request_id,
                         answer: invocation.answer,
                         slot: invocation.slot,
@@ -283,9 +243,7 @@ impl Environment {
     ) -> Result<(), Refusal> {
         let (outstanding, tail, offer, retired) = {
             let mut state = self.state();
-            let at = state.at(request_id)?;
-            let outstanding = state.outstanding.swap_remove(at);
-            state.answered = Some(outstanding.request_id.clone());
+            let outstanding = state.invocations.answered(request_id)?;
             state.idle_since = Instant::now();
             if !state.extensions.are_ready() {
                 state.extensions_due = Some(outstanding.deadline);
@@ -295,7 +253,7 @@ impl Environment {
             // Before the next event can begin.
             let tail = outstanding.log_tail.then(|| self.tail());
             let offer = self.claim_offer(&mut state);
-            let retired = state.retired && state.outstanding.is_empty();
+            let retired = state.retired && state.invocations.is_empty();
             (outstanding, tail, offer, retired)
         };
         // The pool learns first: whoever gets the answer may send its next event at once.
@@ -321,7 +279,7 @@ impl Environment {
     pub(crate) fn stop_when_done(&self) {
         let mut state = self.state();
         state.retired = true;
-        if state.outstanding.is_empty() {
+        if state.invocations.is_empty() {
             self.stop.cancel();
         }
     }
@@ -363,7 +321,7 @@ impl Environment {
     /// # Errors
     /// Why it is not.
     pub(crate) fn check_at(&self, request_id: &str) -> Result<(), Refusal> {
-        self.state().at(request_id).map(drop)
+        self.state().invocations.check(request_id)
     }
 
     /// The process, or an extension, cannot begin.
@@ -398,14 +356,14 @@ impl Environment {
     }
 
     pub(crate) fn has_outstanding(&self) -> bool {
-        !self.state().outstanding.is_empty()
+        !self.state().invocations.is_empty()
     }
 
     /// How much memory the process uses, in MB, if that is more than `memory_mb` while it is at work.
     pub(crate) fn memory_excess(&self, memory_mb: u32) -> Option<u32> {
         let idle = {
             let state = self.state();
-            state.initialised && state.outstanding.is_empty()
+            state.initialised && state.invocations.is_empty()
         };
         if idle { None } else { memory::used_mb(self.process.pid()).filter(|&used_mb| used_mb > memory_mb) }
     }
@@ -433,24 +391,17 @@ impl Environment {
         } else if state.extensions_due.is_some_and(|due| now >= due) {
             return Due::ExtensionLate(state.extensions.late().unwrap_or_default().to_owned());
         }
-        let late: Vec<_> =
-            state.outstanding.extract_if(.., |invocation| now >= invocation.deadline).collect();
+        let late = state.invocations.take_late(now);
         if !late.is_empty() {
             if self.concurrency == 1 {
                 state.end();
-            } else {
-                // No more than can be stuck in the process at a time.
-                let known = state.expired.len();
-                let surplus = (known + late.len()).saturating_sub(self.concurrency);
-                state.expired.drain(..surplus.min(known));
-                state.expired.extend(late.iter().map(|invocation| invocation.request_id.clone()));
             }
             return Due::TimedOut(late);
         }
-        if state.retired && state.outstanding.is_empty() {
+        if state.retired && state.invocations.is_empty() {
             return Due::Retired;
         }
-        if let Some(deadline) = state.outstanding.iter().map(|invocation| invocation.deadline).min() {
+        if let Some(deadline) = state.invocations.first_deadline() {
             return Due::Later(deadline.min(look_again));
         }
         let idle_until = state.idle_since + idle_max;
@@ -533,7 +484,7 @@ impl Environment {
                 self.platform_log.initialised(&self.output, &report);
             }
         }
-        let offer = !state.offered && !state.retired && state.outstanding.len() < self.concurrency;
+        let offer = !state.offered && !state.retired && state.invocations.has_room();
         state.offered |= offer;
         offer
     }
@@ -551,25 +502,10 @@ impl Environment {
 }
 
 impl State {
-    /// Where that invocation is among the outstanding ones.
-    fn at(&self, request_id: &str) -> Result<usize, Refusal> {
-        let is_it = |id: &RequestId| id.as_str() == request_id;
-        if let Some(at) = self.outstanding.iter().position(|invocation| is_it(&invocation.request_id)) {
-            return Ok(at);
-        }
-        Err(if self.expired.iter().any(is_it) {
-            Refusal::TooLate
-        } else if self.answered.as_ref().is_some_and(is_it) {
-            Refusal::WrongState
-        } else {
-            Refusal::UnknownInvocation
-        })
-    }
-
     fn end(&mut self) -> Vec<Outstanding> {
         self.ended = true;
         self.polls.clear();
-        std::mem::take(&mut self.outstanding)
+        self.invocations.take_all()
     }
 }
 

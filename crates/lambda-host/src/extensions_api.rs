@@ -5,11 +5,11 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    environment::Refusal,
     extensions::Subscription,
     failure::Failure,
     http_server::{BodyError, Reply, json, read_body},
     limits::REGISTRATION_BYTES_MAX,
+    outstanding::Refusal,
     runtime_api::{RuntimeApi, accepted, cut_off, refusal, refused_call, text_header, text_of},
 };
 

@@ -28,17 +28,31 @@ const ACCEPT_ERROR_DELAY: Duration = Duration::from_millis(50);
 pub(crate) struct Connections {
     /// What they lead to, for the log.
     name: Arc<str>,
+    surplus: Surplus,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
+/// What becomes of connections beyond the bound.
+#[derive(Clone, Copy)]
+pub(crate) enum Surplus {
+    Waits,
+    /// At once, so that nobody waits for what does not come.
+    IsClosed,
+}
+
 impl Connections {
     /// `stop` closes the listener and every connection at once.
-    pub(crate) fn new(name: impl Into<Arc<str>>, connections_max: usize, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        name: impl Into<Arc<str>>,
+        connections_max: usize,
+        surplus: Surplus,
+        stop: CancellationToken,
+    ) -> Self {
         let tasks = TaskTracker::new();
         tasks.close();
-        Self { name: name.into(), slots: Arc::new(Semaphore::new(connections_max)), tasks, stop }
+        Self { name: name.into(), surplus, slots: Arc::new(Semaphore::new(connections_max)), tasks, stop }
     }
 
     /// Completes once no connection is open.
@@ -68,8 +82,12 @@ impl Connections {
             builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
         }
         let mut said = false;
-        // The semaphore is never closed.
-        while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
+        loop {
+            // Whoever may wait for a slot waits unaccepted. The semaphore is never closed.
+            let waited = match self.surplus {
+                Surplus::Waits => Arc::clone(&self.slots).acquire_owned().await.ok(),
+                Surplus::IsClosed => None,
+            };
             let socket = match listener.accept().await {
                 Ok((socket, _)) => socket,
                 Err(error) => {
@@ -78,12 +96,15 @@ impl Connections {
                     continue;
                 }
             };
-            if self.slots.available_permits() == 0 && !std::mem::replace(&mut said, true) {
-                tracing::warn!(
-                    "{} has as many connections as it takes; further ones wait (said once)",
-                    self.name
-                );
-            }
+            let Some(slot) = waited.or_else(|| Arc::clone(&self.slots).try_acquire_owned().ok()) else {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(
+                        "{} takes no more connections; further ones are closed (said once)",
+                        self.name
+                    );
+                }
+                continue;
+            };
             let (builder, handle, stop) = (builder.clone(), handle.clone(), self.stop.clone());
             self.tasks.spawn(async move {
                 tokio::select! {

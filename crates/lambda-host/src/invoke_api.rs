@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     InvocationType, InvokeError, InvokeOutcome, InvokeRequest,
     host::Inner,
-    http_server::{BodyError, Connections, Reply, is_from_a_web_page, json, read_body},
+    http_server::{BodyError, Connections, Reply, Surplus, is_from_a_web_page, json, read_body},
     limits::{INVOKE_BODY_TIMEOUT, INVOKE_CONNECTIONS_MAX, INVOKE_DRAIN_MAX, INVOKE_HEAD_TIMEOUT},
 };
 
@@ -39,7 +39,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let stop = CancellationToken::new();
-    let connections = Connections::new("the Invoke API", INVOKE_CONNECTIONS_MAX, stop.clone());
+    let connections =
+        Connections::new("the Invoke API", INVOKE_CONNECTIONS_MAX, Surplus::Waits, stop.clone());
     let handle = move |request| {
         let (host, authorize) = (Arc::clone(&host), authorize.clone());
         async move {

@@ -42,6 +42,7 @@ mod pool;
 mod environment;
 mod extensions;
 mod extensions_api;
+mod outstanding;
 mod runtime_api;
 mod supervisor;
 

@@ -34,7 +34,7 @@ pub const EVENT_HOPS_MAX: u32 = 16;
 pub const ENVIRONMENT_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Connections of one environment to its Runtime API, besides one for each invocation that it takes at a time. One is
-/// usual; extensions and concurrent runtimes open more. Further ones wait.
+/// usual; extensions and concurrent runtimes open more. Further ones are closed.
 pub const RUNTIME_CONNECTIONS_MAX: usize = 64;
 
 /// Connections to the Invoke API.

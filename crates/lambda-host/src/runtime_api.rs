@@ -11,12 +11,13 @@ use tokio::net::TcpListener;
 use crate::{
     FunctionErrorKind, RequestId,
     config::RandomBytes,
-    environment::{Environment, NextEvent, Refusal},
+    environment::{Environment, NextEvent},
     extensions_api,
     failure::{Failure, error_object},
     function::Function,
     http_server::{BodyError, Connections, Reply, is_from_a_web_page, json, read_body},
     limits::ERROR_BODY_BYTES_MAX,
+    outstanding::Refusal,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");

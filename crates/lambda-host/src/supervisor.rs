@@ -10,14 +10,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     RequestId,
-    environment::{Beginning, Due, Environment, Outstanding, Phase},
+    environment::{Beginning, Due, Environment, Phase},
     error::CodeError,
     extensions::ShutdownReason,
     failure::Failure,
     function::{Function, Stillborn},
-    http_server::Connections,
+    http_server::{Connections, Surplus},
     limits::{MEMORY_LOOK_INTERVAL, RUNTIME_CONNECTIONS_MAX},
     output::Output,
+    outstanding::Outstanding,
     platform_log::Report,
     pool::EnvironmentId,
     process::ExitWatch,
@@ -143,7 +144,7 @@ async fn begin(
     let connections_max = RUNTIME_CONNECTIONS_MAX + function.config.environment_concurrency;
     let pid = environment.process.pid();
     let name = format!("the Runtime API of function {}, process {pid}", function.name);
-    let connections = Connections::new(name, connections_max, tasks.clone());
+    let connections = Connections::new(name, connections_max, Surplus::IsClosed, tasks.clone());
     runtime_api::serve(&environment, function, listener, &connections);
     let (reader, ended) = (Arc::clone(&environment), tasks.clone());
     tokio::spawn(async move {

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dunlin_lambda_host::Authorize;
+use dunlin_lambda_host::{Authorize, FunctionConfig, HostConfig};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
@@ -44,7 +44,14 @@ impl Reply {
 
 impl Served {
     async fn new(authorize: Option<Authorize>) -> Self {
-        let fixture = Fixture::new();
+        Self::with(authorize, |_, _| {}).await
+    }
+
+    async fn with(
+        authorize: Option<Authorize>,
+        change: impl FnOnce(&mut HostConfig, &mut FunctionConfig),
+    ) -> Self {
+        let fixture = Fixture::with(change);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -123,7 +130,7 @@ async fn a_function_error_is_still_a_200() {
         "START RequestId: {id} Version: $LATEST\nhello\nto standard error\nEND RequestId: {id}\nREPORT RequestId: {id}\t"
     );
     assert!(log.starts_with(&start), "{log}");
-    assert!(log.contains("Memory Size: 128 MB"), "{log}");
+    assert!(log.contains("Memory Size: 128 MB\tMax Memory Used: "), "{log}");
 }
 
 #[tokio::test]
@@ -187,6 +194,41 @@ async fn wrong_requests_are_told_what_is_wrong() {
         "web pages may not invoke functions",
     );
     assert!(served.fixture.host.environments().is_empty(), "none of these started a process");
+}
+
+#[tokio::test]
+async fn a_throttled_invocation_is_told_in_the_services_words() {
+    let served = Served::with(None, |_, function| function.reserved_concurrency = Some(0)).await;
+    let reply = served.invoke("probe", &[], b"{}").await;
+    reply.check(429, "TooManyRequestsException", "Rate Exceeded.");
+    let body = json!({
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+        "Type": "User",
+        "message": "Rate Exceeded.",
+    });
+    assert_eq!(reply.json(), body);
+    // An event is taken all the same.
+    assert_eq!(served.invoke("probe", &[("X-Amz-Invocation-Type", "Event")], b"{}").await.status, 202);
+}
+
+#[tokio::test]
+async fn a_client_context_is_bounded_and_has_to_be_base64() {
+    let served = Served::new(None).await;
+    let context = STANDARD.encode("x".repeat(2_685));
+    assert_eq!(context.len(), 3_580);
+    let reply = served.invoke("probe", &[("X-Amz-Client-Context", &context)], br#"{"do":"headers"}"#).await;
+    assert_eq!(reply.json()["lambda-runtime-client-context"].as_str().unwrap().len(), 2_685);
+    let long = "x".repeat(3_584);
+    served.invoke("probe", &[("X-Amz-Client-Context", &long)], b"{}").await.check(
+        400,
+        "InvalidParameterValueException",
+        "X-Amz-Client-Context has 3584 bytes; at most 3583 are taken",
+    );
+    served.invoke("probe", &[("X-Amz-Client-Context", "?")], b"{}").await.check(
+        400,
+        "InvalidParameterValueException",
+        "X-Amz-Client-Context is not base64 of one line of JSON",
+    );
 }
 
 #[tokio::test]

@@ -5,8 +5,12 @@ mod support;
 
 mod ends;
 mod events;
+mod extensions;
 mod failures;
+mod hostile;
+mod initialising;
 mod invoke_api;
 mod invoking;
 mod printing;
 mod protocol;
+mod throttling;

@@ -60,17 +60,3 @@ async fn an_answer_is_passed_on_unread() {
     assert_eq!(outcome.function_error, None);
     assert_eq!(outcome.payload, "}{ not JSON");
 }
-
-#[tokio::test]
-async fn an_extension_registers_and_waits() {
-    let mut fixture = Fixture::with(|_, function| {
-        function.handler = "app.handler".to_owned();
-        function.environment.insert("PROBE_INIT".to_owned(), "extension".to_owned());
-    });
-    fixture.answer(json!({})).await;
-    let line = fixture.line("registered").await;
-    assert_eq!(
-        line.text,
-        r#"registered: 200 {"functionName":"probe","functionVersion":"$LATEST","handler":"app.handler","accountId":"123456789012"}"#
-    );
-}

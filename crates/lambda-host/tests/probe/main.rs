@@ -9,20 +9,27 @@
 use std::{
     collections::BTreeMap,
     env,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     process::{Command, Stdio, exit},
 };
 
 use serde_json::{Value, json};
 
+mod api;
+mod extension;
 mod host;
+mod hostile;
+
+use api::Api;
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("linger") => drop(pass_gate(&arguments[2])),
         Some("host") => host::run(&arguments[2], &arguments[3]),
+        Some("extension") => extension::run(),
+        Some("daemon") => hostile::give_away(&arguments[2]),
         _ => function(),
     }
 }
@@ -38,10 +45,22 @@ fn function() {
             api.call("POST", "/2018-06-01/runtime/init/error", &[], body);
             exit(1);
         }
-        Ok("extension") => register_extension(),
+        Ok("extension") => extension::register(),
+        Ok("extension process") => extension::start(),
+        Ok("extension fails") => extension::fail(),
+        Ok("extension errs") => extension::wrong(),
         _ => {}
     }
     println!("the probe is up");
+    let workers: usize = env::var("PROBE_WORKERS").map_or(1, |workers| workers.parse().expect("a number"));
+    for _ in 1..workers {
+        std::thread::spawn(|| work(Api::connect()));
+    }
+    work(api);
+}
+
+/// Takes events and does what they say.
+fn work(mut api: Api) {
     let mut kept = Vec::new();
     loop {
         let (status, headers, event) = api.call("GET", "/2018-06-01/runtime/invocation/next", &[], b"");
@@ -75,6 +94,43 @@ fn function() {
                 eprintln!("to standard error");
                 echo(&event)
             }
+            "garbage head" => json!(hostile::garbage_head()).to_string().into_bytes(),
+            "half" => {
+                let half = hostile::half_an_answer(&id);
+                // Until it is killed, or for a moment.
+                if event["gate"].is_string() {
+                    drop(pass_gate(text(&event, "gate")));
+                }
+                drop(half);
+                echo(&event)
+            }
+            "connections" => {
+                let opened = hostile::connections(event["number"].as_u64().unwrap_or(0));
+                json!(opened.len()).to_string().into_bytes()
+            }
+            "flood" => {
+                hostile::flood();
+                echo(&event)
+            }
+            "eat" => {
+                let mut gate = BufReader::new(open_gate(text(&event, "gate")));
+                let memory = hostile::eat(event["mb"].as_u64().unwrap_or(0).try_into().expect("64 bits"));
+                gate.read_line(&mut String::new()).expect("the test answers");
+                json!(memory.len()).to_string().into_bytes()
+            }
+            "daemon" => {
+                hostile::daemon(text(&event, "gate"));
+                echo(&event)
+            }
+            "limits" => json!(std::fs::read_to_string("/proc/self/limits").expect("this is Linux"))
+                .to_string()
+                .into_bytes(),
+            "answer twice" => {
+                api.call("POST", &response_path(&id), &[], &echo(&event));
+                println!("second answer: {}", hostile::answer_again(&mut api, &id));
+                continue;
+            }
+            "exit 0" => exit(0),
             "exit" => exit(3),
             "abort" => std::process::abort(),
             "answer and exit" => {
@@ -175,20 +231,6 @@ fn protocol_faults(api: &mut Api, id: &str) -> Value {
     Value::Object(said)
 }
 
-/// As the Rust runtime's helper for an orderly end does it, and then waits on a second connection.
-fn register_extension() {
-    let mut api = Api::connect();
-    let headers = [("Lambda-Extension-Name", "_probe"), ("Lambda-Extension-Accept-Feature", "accountId")];
-    let (status, headers, body) =
-        api.call("POST", "/2020-01-01/extension/register", &headers, br#"{"events":[]}"#);
-    println!("registered: {status} {}", String::from_utf8_lossy(&body));
-    let identifier = headers["lambda-extension-identifier"].clone();
-    let own = [("Lambda-Extension-Identifier", identifier.as_str())];
-    let poll = Api::request("GET", "/2020-01-01/extension/event/next", &own, b"");
-    api.stream.get_mut().write_all(&poll).expect("the host listens");
-    std::mem::forget(api);
-}
-
 fn text<'a>(event: &'a Value, name: &str) -> &'a str {
     event[name].as_str().expect("the test names the gate")
 }
@@ -217,72 +259,4 @@ fn linger(gate: &str) {
         .expect("this program can be started");
     // Nobody waits for it: that is the point.
     std::mem::forget(started);
-}
-
-struct Api {
-    stream: BufReader<TcpStream>,
-}
-
-type Reply = (u16, BTreeMap<String, String>, Vec<u8>);
-
-impl Api {
-    fn connect() -> Self {
-        let address = env::var("AWS_LAMBDA_RUNTIME_API").expect("the host sets the address");
-        let stream = TcpStream::connect(address).expect("the host listens");
-        stream.set_nodelay(true).expect("a fresh socket");
-        Self { stream: BufReader::new(stream) }
-    }
-
-    fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        self.stream
-            .get_mut()
-            .write_all(&Self::request(method, path, headers, body))
-            .expect("the host listens");
-        self.read()
-    }
-
-    fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: runtime\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut request = request.into_bytes();
-        request.extend_from_slice(body);
-        request
-    }
-
-    fn read(&mut self) -> Reply {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).expect("the host answers");
-        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let Some(status) = status else { exit(9) };
-        let mut headers = BTreeMap::new();
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line).expect("the host answers");
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
-        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("the host answers");
-        (status, headers, body)
-    }
-
-    /// An answer in pieces that ends with an error (P6).
-    fn stream_error(&mut self, id: &str) {
-        let path = response_path(id);
-        // {"errorType":"Probe.Late","errorMessage":"after the first piece"}
-        let body = "eyJlcnJvclR5cGUiOiJQcm9iZS5MYXRlIiwiZXJyb3JNZXNzYWdlIjoiYWZ0ZXIgdGhlIGZpcnN0IHBpZWNlIn0=";
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: runtime\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\
-             Transfer-Encoding: chunked\r\n\
-             Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n\
-             5\r\nfirst\r\n0\r\nLambda-Runtime-Function-Error-Type: Probe.Late\r\n\
-             Lambda-Runtime-Function-Error-Body: {body}\r\n\r\n"
-        );
-        self.stream.get_mut().write_all(request.as_bytes()).expect("the host listens");
-        assert_eq!(self.read().0, 202);
-    }
 }
