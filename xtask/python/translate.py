@@ -40,6 +40,7 @@ for name in sys.argv[1:]:
     if "CodeUri" in template.get("Globals", {}).get("Function", {}):
         # It would upload the folder of the template instead, and the function would not start.
         faults.append(f"{name}: `aws cloudformation package` does not see the CodeUri in Globals; move it to each function")
+        continue
     package(template)
     try:
         translated[name] = transform(template, {}, NoManagedPolicies())

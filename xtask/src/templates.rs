@@ -1,6 +1,8 @@
-//! The templates as AWS would take them: cfn-lint, SAM's translator, and what the translated templates allow.
+//! The templates as AWS would take them: cfn-lint, SAM's translator, and what the translated templates allow and
+//! watch.
 
 mod allowed;
+mod watched;
 
 use std::{fs, path::PathBuf, process::Stdio};
 
@@ -28,13 +30,15 @@ pub(crate) fn check(environment: &Environment) -> Result<()> {
     }
     let translated: Map<String, Value> =
         serde_json::from_slice(&output.stdout).context("translate.py printed no JSON")?;
-    let faults: Vec<_> =
-        translated.iter().flat_map(|(name, template)| allowed::check(name, template)).collect();
+    let check = |(name, template): (&String, &Value)| {
+        [allowed::check(name, template), watched::check(name, template)].concat()
+    };
+    let faults: Vec<_> = translated.iter().flat_map(check).collect();
     for fault in &faults {
         eprintln!("{fault}");
     }
     if !faults.is_empty() {
-        bail!("the templates allow too much in {} place(s); each line above says where", faults.len());
+        bail!("the templates have {} fault(s); each line above says where", faults.len());
     }
     Ok(())
 }
