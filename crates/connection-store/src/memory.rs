@@ -176,15 +176,18 @@ impl ConnectionStore for MemoryStore {
             return Ok(SubscriberPage::default());
         };
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = rows
-            .range::<ConnectionId, _>((from, Bound::Unbounded))
-            .filter(|(_, row)| now.epoch_s() < row.expires_at.epoch_s())
-            .map(|(id, row)| Subscriber {
+        // Rows expire at whole seconds.
+        let second = Timestamp::from_epoch_s(now.epoch_s());
+        let mut rest = rows.range::<ConnectionId, _>((from, Bound::Unbounded)).filter_map(|(id, row)| {
+            (second < row.expires_at).then(|| Subscriber {
                 connection_id: id.clone(),
                 connected_at: row.connected_at,
                 expires_at: row.expires_at,
-            });
-        let subscribers: Vec<Subscriber> = rest.by_ref().take(limit.clamp(1, SUBSCRIBERS_PAGE_MAX)).collect();
+            })
+        });
+        let limit = limit.clamp(1, SUBSCRIBERS_PAGE_MAX);
+        let mut subscribers = Vec::with_capacity(limit.min(rows.len()));
+        subscribers.extend(rest.by_ref().take(limit));
         let next = match (rest.next(), subscribers.last()) {
             (Some(_), Some(last)) => Some(PageToken::after(last.connection_id.as_str())),
             _ => None,
