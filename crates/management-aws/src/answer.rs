@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use bytes::Bytes;
 use dunlin_events::limits::MESSAGE_BYTES_MAX;
 use dunlin_management::{ManagementError, ManagementErrorKind};
@@ -17,6 +18,17 @@ pub(crate) fn check_size(data: &Bytes) -> Result<(), ManagementError> {
     }
     let source = format!("{} bytes are more than the {MESSAGE_BYTES_MAX} of a message", data.len());
     Err(ManagementError::new(ManagementErrorKind::TooLarge).with_source(source))
+}
+
+/// What it is when there are no credentials to sign with: whoever has none is refused as the service would, and a provider
+/// that could not be reached may be asked again.
+pub(crate) fn kind_without(error: &CredentialsError) -> ManagementErrorKind {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            ManagementErrorKind::Forbidden
+        }
+        _ => ManagementErrorKind::Unavailable,
+    }
 }
 
 /// An answer that is not a success; as the source of an error it tells what the service said.

@@ -9,6 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use dunlin_management::{ManagementError, ManagementErrorKind};
 
+use crate::answer::kind_without;
 use crate::sign::Signer;
 
 /// Credentials are loaded again this long before they expire, so that no request is signed with ones that are over when it
@@ -117,15 +118,8 @@ impl Current {
     }
 }
 
-/// Whoever has none is refused as the service would; whoever could not be reached may be asked again.
 fn no_credentials(error: CredentialsError) -> ManagementError {
-    let kind = match error {
-        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
-            ManagementErrorKind::Forbidden
-        }
-        _ => ManagementErrorKind::Unavailable,
-    };
-    ManagementError::new(kind).with_source(NoCredentials(error))
+    ManagementError::new(kind_without(&error)).with_source(NoCredentials(error))
 }
 
 impl fmt::Display for NoCredentials {

@@ -32,7 +32,7 @@ const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype")
 /// Posts with little more than the request itself: one signature with a kept key, over one of at most
 /// [`connections_max`](ClientConfig::with_connections_max) connections, and no retries.
 ///
-/// Copies share everything. A client belongs to the runtime on which it is used.
+/// Copies share everything. Connections end with the runtime on which they were opened, and then others take their place.
 #[derive(Clone)]
 pub struct LeanManagementClient {
     inner: Arc<Inner>,

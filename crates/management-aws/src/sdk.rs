@@ -1,8 +1,10 @@
 //! The client on the service's SDK.
 
+use std::error::Error;
 use std::fmt;
 use std::time::SystemTime;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
@@ -19,7 +21,7 @@ use dunlin_management::{
     ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, ManagementErrorKind, PostOutcome,
 };
 
-use crate::answer::{Refusal, check_size};
+use crate::answer::{Refusal, check_size, kind_without};
 use crate::config::Clock;
 use crate::{ClientConfig, ConfigError};
 
@@ -151,9 +153,10 @@ where
 {
     // A body that broke off was never read into memory.
     let Some(response) = error.raw_response().filter(|response| response.body().bytes().is_some()) else {
-        let kind = match &error {
-            SdkError::ConstructionFailure(_) => ManagementErrorKind::Internal,
-            _ => ManagementErrorKind::Unavailable,
+        let kind = match (credentials_error(&error), &error) {
+            (Some(error), _) => kind_without(error),
+            (None, SdkError::ConstructionFailure(_)) => ManagementErrorKind::Internal,
+            (None, _) => ManagementErrorKind::Unavailable,
         };
         return Err(ManagementError::new(kind).with_source(error));
     };
@@ -161,6 +164,11 @@ where
     let headers = response.headers();
     let refusal = Refusal::new(response.status().as_u16(), headers.get("x-amzn-errortype"), message);
     if refusal.is_gone() { Ok(()) } else { Err(refusal.into_error(headers.get("retry-after"))) }
+}
+
+/// What the provider of the credentials said, if it is to blame.
+fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 fn time(time: Option<DateTime>) -> Result<SystemTime, ManagementError> {

@@ -145,33 +145,10 @@ async fn credentials_that_the_service_calls_expired_are_asked_for_again() {
     assert_eq!(counting.0.load(SeqCst), 2);
 }
 
-/// Has none, or cannot say.
-#[derive(Debug)]
-struct Failing(fn() -> aws_credential_types::provider::error::CredentialsError);
-
-impl ProvideCredentials for Failing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(Err((self.0)()))
-    }
-}
-
 #[tokio::test]
-async fn without_credentials_nothing_is_sent() {
-    use aws_credential_types::provider::error::CredentialsError;
+async fn credentials_that_no_header_can_carry_are_not_sent() {
     let harness = Over::<Lean>::start().await;
     let peer = harness.connect().await;
-    let cases: [(fn() -> CredentialsError, _); 2] = [
-        (CredentialsError::not_loaded_no_source, ManagementErrorKind::Forbidden),
-        (|| CredentialsError::provider_error("no route"), ManagementErrorKind::Unavailable),
-    ];
-    for (error, kind) in cases {
-        let error = harness.make(Failing(error)).post(peer.id(), "hello".into()).await.unwrap_err();
-        assert_eq!(error.kind(), kind);
-    }
-    // Credentials that no header can carry.
     let unsendable = Credentials::new("AKID", "secret", Some("a\nb".to_owned()), None, "test");
     let error = harness.make(unsendable).post(peer.id(), "hello".into()).await.unwrap_err();
     assert_eq!(error.kind(), ManagementErrorKind::Internal);

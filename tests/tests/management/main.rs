@@ -62,6 +62,7 @@ macro_rules! network {
             a_wrong_signature_is_forbidden,
             a_token_is_checked,
             credentials_are_renewed_when_they_expire,
+            without_credentials_nothing_is_sent,
             the_day_may_change,
             an_id_is_encoded,
             what_is_not_text_is_refused,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use aws_credential_types::provider::future;
+use aws_credential_types::provider::{error::CredentialsError, future};
 use bytes::Bytes;
 use dunlin_events::{ConnectionId, limits::MESSAGE_BYTES_MAX};
 use dunlin_management::{ManagementClient, ManagementErrorKind, PostOutcome};
@@ -99,6 +99,32 @@ pub(crate) async fn credentials_are_renewed_when_they_expire<K: Kind>(harness: O
         assert_eq!(given.load(SeqCst), hour, "asked once an hour");
         harness.service.clock.advance(HOUR);
     }
+}
+
+/// Has none, or cannot say.
+#[derive(Debug)]
+struct Failing(fn() -> CredentialsError);
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err((self.0)()))
+    }
+}
+
+pub(crate) async fn without_credentials_nothing_is_sent<K: Kind>(harness: Over<K>) {
+    let peer = harness.connect().await;
+    let cases: [(fn() -> CredentialsError, _); 2] = [
+        (CredentialsError::not_loaded_no_source, ManagementErrorKind::Forbidden),
+        (|| CredentialsError::provider_error("no route"), ManagementErrorKind::Unavailable),
+    ];
+    for (error, kind) in cases {
+        let error = harness.make(Failing(error)).post(peer.id(), "hello".into()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+    }
+    assert_eq!(harness.proxy.lines(), Vec::<String>::new());
 }
 
 /// The key of the day is derived anew, and once more for a day that has been.
