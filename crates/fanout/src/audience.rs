@@ -275,9 +275,9 @@ impl<'a> Audience<'a> {
         true
     }
 
-    /// Nobody waits for this subscriber's post any more; if one had begun, it may yet arrive.
-    pub(crate) fn abandon(&mut self, job: Job, had_begun: bool) {
-        self.report.posts += u64::from(had_begun);
+    /// Nobody waits for this subscriber's post any more, which may yet arrive.
+    pub(crate) fn abandon(&mut self, job: Job) {
+        self.report.posts += 1;
         self.missed.push(job.into());
     }
 

@@ -1,6 +1,6 @@
 //! What all passes of one engine share: places in the window, and the pace.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dunlin_management::{ManagementError, ManagementErrorKind, PostOutcome};
@@ -22,6 +22,8 @@ pub(crate) struct Governor {
     /// Passes that wait for a place.
     queued: AtomicUsize,
     pace: Mutex<Pace>,
+    /// Whether there is a limit, for those who would lock the pace only to find none.
+    is_paced: AtomicBool,
 }
 
 /// A place in the window, given back when it is dropped.
@@ -36,6 +38,7 @@ impl Governor {
             posts_in_flight_max,
             queued: AtomicUsize::new(0),
             pace: Mutex::new(Pace::new(Instant::now())),
+            is_paced: AtomicBool::new(false),
         }
     }
 
@@ -62,12 +65,18 @@ impl Governor {
 
     /// Reserves the next turn: when a post may begin.
     pub(crate) fn reserve(&self, now: Instant) -> Instant {
-        self.pace().reserve(now)
+        if !self.is_paced.load(Ordering::Relaxed) {
+            return now;
+        }
+        let mut pace = self.pace();
+        let turn = pace.reserve(now);
+        self.is_paced.store(pace.per_s(now).is_some(), Ordering::Relaxed);
+        turn
     }
 
     /// Takes a turn if one may be had at once.
     pub(crate) fn try_take(&self, now: Instant) -> bool {
-        self.pace().try_take(now)
+        !self.is_paced.load(Ordering::Relaxed) || self.pace().try_take(now)
     }
 
     /// The rate in posts per second, `None` while nothing limits it.
@@ -90,7 +99,10 @@ impl Governor {
             Err(ManagementErrorKind::Unavailable) => return,
             _ => Signal::Served,
         };
-        self.pace().answered(began_at, now, signal);
+        let mut pace = self.pace();
+        if pace.answered(began_at, now, signal) {
+            self.is_paced.store(true, Ordering::Relaxed);
+        }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

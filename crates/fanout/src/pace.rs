@@ -96,10 +96,10 @@ impl Pace {
         self.limit.map(|limit| limit.per_s(now))
     }
 
-    /// Counts the answer to a post that began then.
-    pub(crate) fn answered(&mut self, began_at: Instant, now: Instant, signal: Signal) {
+    /// Counts the answer to a post that began then, and says whether the rate was cut for it.
+    pub(crate) fn answered(&mut self, began_at: Instant, now: Instant, signal: Signal) -> bool {
         if began_at < self.round.counts_from {
-            return;
+            return false;
         }
         let round = &mut self.round;
         let mut took = now.saturating_duration_since(*round.first_answer_at.get_or_insert(now));
@@ -109,13 +109,13 @@ impl Pace {
         }
         match signal {
             Signal::Served => round.served += 1,
-            Signal::Throttled => {
-                round.throttled += 1;
-                if took >= ROUND_TIME_MIN && round.is_throttled() {
-                    self.cut(now, took);
-                }
-            }
+            Signal::Throttled => round.throttled += 1,
         }
+        let cuts = signal == Signal::Throttled && took >= ROUND_TIME_MIN && round.is_throttled();
+        if cuts {
+            self.cut(now, took);
+        }
+        cuts
     }
 
     fn cut(&mut self, now: Instant, took: Duration) {

@@ -7,7 +7,6 @@ use dunlin_connection_store::{ConnectionStore, Head, Shard, StoreError, Subscrib
 use dunlin_management::ManagementClient;
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::audience::{Audience, Job, PageRequest};
@@ -59,15 +58,20 @@ impl<'a, S: ConnectionStore, M: ManagementClient> Pass<'a, S, M> {
         let mut stop = pin!(sleep_until(self.schedule.stop_at));
         let mut ready = Ready::default();
         loop {
-            if let Some(request) = self.audience().begin_page() {
-                page.set(self.read_page(request).fuse());
-            }
-            if let Some(batch) = self.audience().begin_prune() {
-                prune.set(self.prune(batch).fuse());
-            }
-            let wait = self.start_workers(&mut ready, |job, began_at, place| {
-                workers.push(self.work(job, began_at, place));
-            });
+            let wait = loop {
+                if let Some(request) = self.audience().begin_page() {
+                    page.set(self.read_page(request).fuse());
+                }
+                if let Some(batch) = self.audience().begin_prune() {
+                    prune.set(self.prune(batch).fuse());
+                }
+                match self.next_post(&mut ready) {
+                    Ok((job, began_at, place)) => workers.push(self.work(job, began_at, place)),
+                    Err(wait) => break wait,
+                }
+                // Each begins its post at once. One whose posts need not wait makes all of them, and needs no second.
+                let _ended = workers.next().now_or_never();
+            };
             let wake_at = match wait {
                 Wait::Until(at) => Some(at),
                 // With the whole window its own, the next place is one that its own worker gives back.
@@ -112,35 +116,28 @@ impl<'a, S: ConnectionStore, M: ManagementClient> Pass<'a, S, M> {
         self.finish(head).await
     }
 
-    /// Begins as many posts as audience, pace and window allow, and says what the next one waits for.
-    fn start_workers(&self, ready: &mut Ready<'a>, mut start: impl FnMut(Job, Instant, Place<'a>)) -> Wait {
+    /// The next post, with its place in the window, if audience, pace and window allow one; else what to wait for.
+    fn next_post(&self, ready: &mut Ready<'a>) -> Result<(Job, Instant, Place<'a>), Wait> {
         let now = Instant::now();
-        loop {
-            let mut audience = self.audience();
-            let Some(due) = audience.due() else { return Wait::ForNothing };
-            if due > now {
-                return Wait::Until(due);
-            }
-            let turn = *ready.turn.get_or_insert_with(|| self.governor.reserve(now));
-            if turn > now {
-                return Wait::Until(turn);
-            }
-            let Some(place) = ready.place.take().or_else(|| self.governor.try_place()) else {
-                return Wait::ForPlace;
-            };
-            let Some(job) = audience.next(now) else { return Wait::ForNothing };
-            ready.turn = None;
-            start(job, now, place);
+        let mut audience = self.audience();
+        let due = audience.due().ok_or(Wait::ForNothing)?;
+        if due > now {
+            return Err(Wait::Until(due));
         }
+        let turn = *ready.turn.get_or_insert_with(|| self.governor.reserve(now));
+        if turn > now {
+            return Err(Wait::Until(turn));
+        }
+        let place = ready.place.take().or_else(|| self.governor.try_place()).ok_or(Wait::ForPlace)?;
+        let job = audience.next(now).ok_or(Wait::ForNothing)?;
+        ready.turn = None;
+        Ok((job, now, place))
     }
 
     /// Posts to this subscriber and then to others, until there is nobody, somebody else's turn, or something else to do.
     async fn work(&self, job: Job, mut began_at: Instant, _place: Place<'a>) {
-        let mut held = Held { audience: &self.audience, job: Some(job), posting: false };
+        let mut held = Held { audience: &self.audience, job: Some(job) };
         while let Some(job) = &held.job {
-            // Posts that need not wait for anything must not keep others from running.
-            consume_budget().await;
-            held.posting = true;
             let result = self.management.post(&job.connection_id, self.update.payload.clone()).await;
             let now = Instant::now();
             self.governor.answered(began_at, now, &result, job.throttled);
@@ -152,7 +149,6 @@ impl<'a, S: ConnectionStore, M: ManagementClient> Pass<'a, S, M> {
                 && audience.due().is_some_and(|due| due <= now)
                 && self.governor.try_take(now);
             held.job = if goes_on { audience.next(now) } else { None };
-            held.posting = false;
             began_at = now;
         }
     }
@@ -223,13 +219,12 @@ impl<'a, S: ConnectionStore, M: ManagementClient> Pass<'a, S, M> {
 struct Held<'p, 'a> {
     audience: &'p Mutex<Audience<'a>>,
     job: Option<Job>,
-    posting: bool,
 }
 
 impl Drop for Held<'_, '_> {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            locked(self.audience).abandon(job, self.posting);
+            locked(self.audience).abandon(job);
         }
     }
 }

@@ -35,6 +35,7 @@ fn honest() -> Trace {
         (1, Event::StoreCalled { pass: 0, call: "commit_head" }),
         (2, Event::Committed { pass: 0 }),
         (2, Event::StoreCalled { pass: 0, call: "subscribers" }),
+        (3, Event::StoreAnswered { pass: 0, call: "subscribers", succeeded: true }),
         (3, post(0)),
         (3, post(1)),
         (5, answer(0, throttled)),
@@ -149,6 +150,13 @@ fn every_invariant_can_fail() {
     check(name, |trace| trace.posts_again(850, 0, Outcome::Delivered));
     check(name, |trace| trace.remove(|event| matches!(event, Event::PostDropped { .. })));
     check(name, |trace| trace.remove(|event| matches!(event, Event::PassEnded { .. })));
+
+    check("a pass is cut short only for a reason", |trace| {
+        // Nobody was posted to, and yet one is left.
+        trace.remove(|event| {
+            matches!(event, Event::PostBegan { .. } | Event::PostAnswered { .. } | Event::PostDropped { .. })
+        });
+    });
 
     check("the service's hint is waited for", |trace| trace.insert(54 * MS, post(0)));
 

@@ -13,7 +13,7 @@ use crate::world::connection_id;
 type Check = fn(&Trace) -> Result<(), String>;
 
 /// Each by its name.
-pub(crate) const ALL: [(&str, Check); 11] = [
+pub(crate) const ALL: [(&str, Check); 12] = [
     ("everyone is reached or reported", everyone_is_reached_or_reported),
     ("nobody is posted to after found gone", nobody_is_posted_to_after_found_gone),
     ("a ghost costs one post", a_ghost_costs_one_post),
@@ -22,6 +22,7 @@ pub(crate) const ALL: [(&str, Check); 11] = [
     ("only the gone are pruned", only_the_gone_are_pruned),
     ("the window is held", the_window_is_held),
     ("the deadline is held", the_deadline_is_held),
+    ("a pass is cut short only for a reason", a_pass_is_cut_short_only_for_a_reason),
     ("the service's hint is waited for", the_services_hint_is_waited_for),
     ("a pass pushes its own version, and none that is passed", a_pass_pushes_its_own_version),
     ("the counts add up", the_counts_add_up),
@@ -228,9 +229,7 @@ fn the_deadline_is_held(trace: &Trace) -> Result<(), String> {
         let Some(began_at) = trace.began_at(pass) else { continue };
         let ended_at = trace.ended_at(pass).ok_or_else(|| format!("pass {pass} never ends"))?;
         ensure(ended_at <= began_at + plan.given, || format!("pass {pass} ends late, at {ended_at:?}"))?;
-        let stop_at = began_at + plan.given.mul_f64(f64::from(POSTING_TIME_PERCENT) / 100.0);
-        // Shares of a duration are rounded.
-        let stop_at = stop_at + Duration::from_micros(1);
+        let stop_at = began_at + stop_after(plan.given) + Duration::from_micros(1);
         for post in trace.posts().iter().filter(|post| post.pass == pass) {
             ensure(post.began_at < stop_at, || format!("pass {pass} posts at {:?}", post.began_at))?;
             ensure(post.ended_at.is_some_and(|at| at <= ended_at), || {
@@ -239,6 +238,49 @@ fn the_deadline_is_held(trace: &Trace) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whoever is skipped or not found had to wait for somebody: for an answer that was still to come when the posting ended, for
+/// another attempt, for the pace, or for a store that failed. A pass that merely idles is a defect, too.
+fn a_pass_is_cut_short_only_for_a_reason(trace: &Trace) -> Result<(), String> {
+    let posts = trace.posts();
+    for (pass, plan) in trace.passes.iter().enumerate() {
+        let cut_short = |report: &&Report| !report.is_older() && (report.skipped > 0 || !report.enumerated);
+        let Some(report) = trace.report(pass).filter(cut_short) else { continue };
+        let stop_at = trace.began_at(pass).unwrap_or_default() + stop_after(plan.given);
+        let busy = posts
+            .iter()
+            .any(|post| post.began_at <= stop_at && post.ended_at.is_none_or(|ended_at| ended_at >= stop_at));
+        let tries_again = posts.iter().any(|post| {
+            let outcome = post.outcome.filter(|_| post.pass == pass);
+            outcome == Some(Outcome::Gone) || outcome.is_some() && !is_settled(outcome)
+        });
+        let mut reading = false;
+        let mut store_failed = false;
+        for Entry { at, event } in &trace.entries {
+            match *event {
+                Event::StoreCalled { pass: of, call: "subscribers" } if of == pass => reading = true,
+                Event::StoreAnswered { pass: of, call: "commit_head", .. } if of == pass => {
+                    reading = *at >= stop_at;
+                }
+                Event::StoreAnswered { pass: of, call: "subscribers", succeeded } if of == pass => {
+                    reading = *at >= stop_at;
+                    store_failed |= !succeeded;
+                }
+                _ => {}
+            }
+        }
+        let paced = report.posts_per_s_max.is_some();
+        ensure(busy || tries_again || paced || reading || store_failed, || {
+            format!("pass {pass} was cut short for no reason")
+        })?;
+    }
+    Ok(())
+}
+
+/// The time in which posts are begun. Shares of a duration are rounded.
+fn stop_after(given: Duration) -> Duration {
+    given.mul_f64(f64::from(POSTING_TIME_PERCENT) / 100.0)
 }
 
 fn the_services_hint_is_waited_for(trace: &Trace) -> Result<(), String> {

@@ -50,8 +50,12 @@ impl SimStore {
         self.world.lock().unwrap()
     }
 
-    /// Notes the call, and takes its time.
-    async fn called(&self, call: &'static str) {
+    /// Makes the call, in its time, and notes its beginning and its end.
+    async fn call<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let delay = {
             let mut world = self.world();
             world.note(Event::StoreCalled { pass: PASS.get(), call });
@@ -63,6 +67,9 @@ impl SimStore {
         if !delay.is_zero() {
             sleep(delay).await;
         }
+        let result = work.await;
+        self.world().note(Event::StoreAnswered { pass: PASS.get(), call, succeeded: result.is_ok() });
+        result
     }
 }
 
@@ -73,14 +80,16 @@ impl ConnectionStore for SimStore {
         version: u64,
         payload: Bytes,
     ) -> Result<HeadCommit, StoreError> {
-        self.called("commit_head").await;
-        let fails = self.world().faults.commit_fails;
-        if self.world().rolls(fails) {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "commit_head"));
-        }
-        let commit = self.inner.commit_head(topic, version, payload).await;
-        self.world().note(Event::Committed { pass: PASS.get() });
-        commit
+        let work = async {
+            let fails = self.world().faults.commit_fails;
+            if self.world().rolls(fails) {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "commit_head"));
+            }
+            let commit = self.inner.commit_head(topic, version, payload).await;
+            self.world().note(Event::Committed { pass: PASS.get() });
+            commit
+        };
+        self.call("commit_head", work).await
     }
 
     async fn subscribers(
@@ -91,37 +100,41 @@ impl ConnectionStore for SimStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<SubscriberPage, StoreError> {
-        self.called("subscribers").await;
-        let faults = self.world().faults;
-        if self.world().rolls(faults.page_fails) {
-            let kinds = [StoreErrorKind::Throttled, StoreErrorKind::Unavailable, StoreErrorKind::Internal];
-            let kind = self.world().random.choice(kinds).unwrap();
-            return Err(StoreError::new(kind, "subscribers"));
-        }
-        let limit = if self.world().rolls(faults.page_is_short) { limit.div_ceil(4) } else { limit };
-        self.inner.subscribers(topic, shard, after, limit, now).await
+        let work = async {
+            let faults = self.world().faults;
+            if self.world().rolls(faults.page_fails) {
+                let kinds =
+                    [StoreErrorKind::Throttled, StoreErrorKind::Unavailable, StoreErrorKind::Internal];
+                let kind = self.world().random.choice(kinds).unwrap();
+                return Err(StoreError::new(kind, "subscribers"));
+            }
+            let limit = if self.world().rolls(faults.page_is_short) { limit.div_ceil(4) } else { limit };
+            self.inner.subscribers(topic, shard, after, limit, now).await
+        };
+        self.call("subscribers", work).await
     }
 
     async fn prune(&self, gone: &[Subscription]) -> Result<(), StoreError> {
-        self.called("prune").await;
-        let faults = self.world().faults;
-        if self.world().rolls(faults.prune_hangs) {
-            std::future::pending::<()>().await;
-        }
-        if self.world().rolls(faults.prune_fails) {
-            return Err(StoreError::new(StoreErrorKind::Throttled, "prune"));
-        }
-        self.inner.prune(gone).await?;
-        for row in gone {
-            let id = number_of(&row.connection_id);
-            self.world().note(Event::Pruned { pass: PASS.get(), id });
-        }
-        Ok(())
+        let work = async {
+            let faults = self.world().faults;
+            if self.world().rolls(faults.prune_hangs) {
+                std::future::pending::<()>().await;
+            }
+            if self.world().rolls(faults.prune_fails) {
+                return Err(StoreError::new(StoreErrorKind::Throttled, "prune"));
+            }
+            self.inner.prune(gone).await?;
+            for row in gone {
+                let id = number_of(&row.connection_id);
+                self.world().note(Event::Pruned { pass: PASS.get(), id });
+            }
+            Ok(())
+        };
+        self.call("prune", work).await
     }
 
     async fn record_estimate(&self, topic: &Topic, subscribers: u64) -> Result<(), StoreError> {
-        self.called("record_estimate").await;
-        self.inner.record_estimate(topic, subscribers).await
+        self.call("record_estimate", self.inner.record_estimate(topic, subscribers)).await
     }
 
     // What follows is for the other side of the app.
@@ -181,7 +194,7 @@ impl World {
     /// What the service does with a post, after how long.
     fn answer(&mut self, id: Id) -> (Duration, Result<PostOutcome, ManagementErrorKind>, Option<Duration>) {
         let now = self.now();
-        let delay = Duration::from_micros(self.random.u64(0..self.service.latency_max_ms * 1_000));
+        let delay = Duration::from_micros(self.random.u64(0..=self.service.latency_max_ms * 1_000));
         let hint = self.service.hints.then(|| Duration::from_millis(self.random.u64(0..3_000)));
         if let Some((per_s, burst, tokens, filled_at)) = &mut self.service.quota {
             *tokens = (*tokens + (now - *filled_at).as_secs_f64() * *per_s).min(*burst);
@@ -225,7 +238,9 @@ impl ManagementClient for SimManagement {
             world.answer(id)
         };
         let mut noted = Noted { world: &self.world, pass, id, answered: false };
-        sleep(delay).await;
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
         noted.answered = true;
         let outcome = Outcome::of(result, retry_after);
         self.world.lock().unwrap().note(Event::PostAnswered { pass, id, outcome });

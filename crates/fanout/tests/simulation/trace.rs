@@ -56,8 +56,12 @@ pub(crate) enum Event {
     },
     StoreCalled {
         pass: usize,
-        #[expect(dead_code, reason = "for whoever reads the trace")]
         call: &'static str,
+    },
+    StoreAnswered {
+        pass: usize,
+        call: &'static str,
+        succeeded: bool,
     },
     /// The pass may push from here on.
     Committed {

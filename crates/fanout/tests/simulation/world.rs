@@ -130,13 +130,15 @@ impl World {
             prune_hangs: percent(5),
             commit_fails: percent(4),
         };
-        let faults = StoreFaults { latency_max_ms: random.u64(0..30), ..faults };
+        let latency_max_ms = if random.u32(0..4) == 0 { 0 } else { random.u64(1..30) };
+        let faults = StoreFaults { latency_max_ms, ..faults };
         let quota = (!calm && random.u32(0..4) == 0).then(|| {
             let burst = f64::from(random.u32(1..30));
             (f64::from(random.u32(5..200)), burst, burst, Duration::ZERO)
         });
         let service = Service {
-            latency_max_ms: random.u64(1..400),
+            // In some worlds nothing takes any time.
+            latency_max_ms: if random.u32(0..8) == 0 { 0 } else { random.u64(1..400) },
             client_timeout: Duration::from_millis(random.u64(100..4_000)),
             hints: random.bool(),
             quota,
