@@ -260,11 +260,7 @@ async fn other_refusals_at_start() {
     let sink = Arc::new(Events(sender));
     for (addresses, sql, expected) in [
         (&[][..], "SELECT * FROM 'a'", "no mqtt address is given"),
-        (
-            &["127.0.0.1:0"],
-            "SELECT upper(a) AS a FROM 'a'",
-            "rule r: the function upper is not supported yet",
-        ),
+        (&["127.0.0.1:0"], "SELECT get_secret('a') AS a FROM 'a'", "rule r: get_secret asks another service"),
         (&["192.0.2.1:1883"], "SELECT * FROM 'a'", "cannot listen on mqtt address 192.0.2.1:1883: "),
     ] {
         let error = IotRules::start(config(addresses, sql), sink.clone()).await.err().unwrap().to_string();

@@ -1,13 +1,16 @@
-use std::{fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 /// Characters of a line that [`SqlError::snippet`] shows: ours.
 const SNIPPET_CHARS_MAX: usize = 100;
+
+/// Characters of a part of the text that a message quotes: ours.
+const QUOTED_CHARS_MAX: usize = 40;
 
 /// Why a text cannot serve as a rule's statement, or as a template: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
     message: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 /// Where something stands in a text.
@@ -48,7 +51,7 @@ impl SqlError {
             width: width.min(SNIPPET_CHARS_MAX - (indent - skipped).min(SNIPPET_CHARS_MAX - 1)),
             span,
         };
-        Self { message: message.into(), place: Some(place) }
+        Self { message: message.into(), place: Some(Box::new(place)) }
     }
 
     /// What is wrong and what to do, without the place.
@@ -72,8 +75,16 @@ impl SqlError {
     /// The line in question, and under it carets that show the place: two lines of text. A long line is cut.
     #[must_use]
     pub fn snippet(&self) -> Option<String> {
-        let Place { excerpt, indent, width, .. } = self.place.as_ref()?;
+        let Place { excerpt, indent, width, .. } = self.place.as_deref()?;
         Some(format!("{}\n{:indent$}{}", excerpt.replace('\t', " "), "", "^".repeat(*width)))
+    }
+}
+
+/// A part of a text for a message, cut if it is long.
+pub(super) fn clipped(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -88,9 +99,9 @@ fn floor(text: &str, mut index: usize) -> usize {
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.place {
-            Some(Place { line: 1, column, .. }) => write!(f, " (at column {column})"),
-            Some(Place { line, column, .. }) => write!(f, " (at line {line}, column {column})"),
+        match self.line_and_column() {
+            Some((1, column)) => write!(f, " (at column {column})"),
+            Some((line, column)) => write!(f, " (at line {line}, column {column})"),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::SqlError;
+use super::{SqlError, error::clipped};
 
 /// A token and the bytes of the text that it stands in.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,13 +50,13 @@ pub(super) fn tokens(text: &str, start: usize) -> Result<Vec<Token<'_>>, SqlErro
                 return Err(SqlError::at(text, at..at + 1, "a variable has a name, as in @limit"));
             }
             (Kind::Variable(word), 1 + word.len())
-        } else if first.is_ascii_digit() || starts_with_fraction(rest, tokens.last()) {
+        } else if first.is_ascii_digit() || starts_with_fraction(rest, at, tokens.last()) {
             let number = number(rest);
             if rest[number.len()..].chars().next().is_some_and(is_name_start) {
                 let span = at..at + number.len() + name(&rest[number.len()..]).len();
                 let message = format!(
                     "{} is neither a number nor a name; read a key that starts with a digit by get(object, 'key')",
-                    &text[span.clone()]
+                    clipped(&text[span.clone()])
                 );
                 return Err(SqlError::at(text, span, message));
             }
@@ -111,7 +111,7 @@ fn name(text: &str) -> &str {
 }
 
 /// `.5`, but not the `.5` of `a.5`, which is a key.
-fn starts_with_fraction(text: &str, before: Option<&Token<'_>>) -> bool {
+fn starts_with_fraction(text: &str, at: usize, before: Option<&Token<'_>>) -> bool {
     let mut characters = text.chars();
     let fraction =
         characters.next() == Some('.') && characters.next().is_some_and(|next| next.is_ascii_digit());
@@ -122,7 +122,7 @@ fn starts_with_fraction(text: &str, before: Option<&Token<'_>>) -> bool {
             ..
         })
     );
-    fraction && !after_value
+    fraction && !(after_value && before.is_some_and(|before| before.span.end == at))
 }
 
 fn number(text: &str) -> &str {

@@ -13,10 +13,8 @@ use super::{
     json,
     limits::VALUE_BYTES_MAX,
     payload::Payload,
-    value::{Value, once},
+    value::{Entries, Value, once},
 };
-
-type Entries<'v> = Vec<(Cow<'v, str>, Value<'v>)>;
 
 /// The outgoing payload of a rule's own `SELECT` list.
 pub(super) fn event<'v>(names: Names<'_, 'v>, items: &'v [Item]) -> Result<Vec<u8>, EvaluateError> {

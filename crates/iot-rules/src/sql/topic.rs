@@ -1,4 +1,4 @@
-use super::SqlError;
+use super::{SqlError, error::clipped};
 
 /// An MQTT topic filter: levels, `+` for any one level, a last `#` for any number of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +13,19 @@ impl TopicFilter {
         if filter.is_empty() || filter.contains('\0') {
             return Err(SqlError::general("FROM names no topic filter"));
         }
+        let quoted = clipped(filter);
         let mut levels = filter.split('/').peekable();
         while let Some(level) = levels.next() {
             let alone = level.len() == 1;
             if level.contains(['+', '#']) && !alone {
                 return Err(SqlError::general(format!(
-                    "in {filter:?} a wildcard shares the level {level:?}; it stands alone"
+                    "in {quoted:?} a wildcard shares the level {:?}; it stands alone",
+                    clipped(level)
                 )));
             }
             if level == "#" && levels.peek().is_some() {
                 return Err(SqlError::general(format!(
-                    "in {filter:?} the # is not last; it can only end a filter"
+                    "in {quoted:?} the # is not last; it can only end a filter"
                 )));
             }
         }

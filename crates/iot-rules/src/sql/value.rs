@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     EvaluateError, json,
@@ -18,10 +18,13 @@ pub(super) enum Value<'v> {
     Text(Cow<'v, str>),
     Array(Vec<Value<'v>>),
     /// In order; no key stands twice.
-    Object(Vec<(Cow<'v, str>, Value<'v>)>),
+    Object(Entries<'v>),
     /// Valid JSON, without space around it.
     Json(Cow<'v, str>),
 }
+
+/// What an object has under its keys.
+pub(super) type Entries<'v> = Vec<(Cow<'v, str>, Value<'v>)>;
 
 /// The type of a value, as `=` and the functions tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +147,7 @@ impl<'v> Value<'v> {
     }
 
     /// The entries of an object; of a key that stands twice, the last value at the first place.
-    pub(super) fn entries(self, meter: &Meter) -> Result<Option<Vec<(Cow<'v, str>, Self)>>, EvaluateError> {
+    pub(super) fn entries(self, meter: &Meter) -> Result<Option<Entries<'v>>, EvaluateError> {
         Ok(match self {
             Self::Object(entries) => Some(entries),
             Self::Json(json) if json.starts_with('{') => {
@@ -218,14 +221,13 @@ impl<'v> Value<'v> {
 }
 
 /// Keeps each key once: the last value at the first place.
-pub(super) fn once<'v>(entries: Vec<(Cow<'v, str>, Value<'v>)>) -> Vec<(Cow<'v, str>, Value<'v>)> {
-    let mut places = std::collections::HashMap::with_capacity(entries.len());
-    let mut kept: Vec<(Cow<'v, str>, Value<'v>)> = Vec::with_capacity(entries.len());
+pub(super) fn once(entries: Entries<'_>) -> Entries<'_> {
+    let mut places = HashMap::<_, usize>::with_capacity(entries.len());
+    let mut kept: Entries<'_> = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         match places.get(&key) {
             Some(&place) => {
-                let (_, old): &mut (Cow<'v, str>, Value<'v>) = &mut kept[place];
-                *old = value;
+                kept[place].1 = value;
             }
             None => {
                 places.insert(key.clone(), kept.len());

@@ -2,6 +2,7 @@ use super::Parser;
 use crate::sql::{
     SqlError, Version,
     ast::{Call, Expression},
+    error::clipped,
     functions::{self, Function},
     regexp::Pattern,
     time,
@@ -37,7 +38,7 @@ impl Parser<'_> {
         }
         let Some(function) = functions::find(&lower) else {
             let near = functions::nearest(&lower).map(|near| format!("; is it {near}")).unwrap_or_default();
-            return Err(self.error(span, format!("there is no function {name}{near}")));
+            return Err(self.error(span, format!("there is no function {}{near}", clipped(name))));
         };
         if function.since == Version::V2016_03_23 {
             self.needs_2016(&format!("the function {}", function.name), span.clone())?;
@@ -45,20 +46,20 @@ impl Parser<'_> {
         let first = self.at;
         let arguments = self.list(")", Self::value)?;
         let end = self.tokens[self.at - 1].span.end;
-        if !function.takes.contains(&arguments.len()) {
-            let message = format!(
-                "{} takes {}, not {}; on the service such a call is always undefined",
-                function.name,
-                count(function),
-                arguments.len()
-            );
-            return Err(self.error(span.start..end, message));
-        }
         let mut call = Call { function, arguments, pattern: None };
         // Literals that can only be right or wrong are checked here, once.
         if let Err(message) = self.check(&mut call) {
             let span = self.tokens.get(first).map_or(span, |token| token.span.start..end - 1);
             return Err(self.error(span, message));
+        }
+        if !function.takes.contains(&call.arguments.len()) {
+            let message = format!(
+                "{} takes {}, not {}; on the service such a call is always undefined",
+                function.name,
+                count(function),
+                call.arguments.len()
+            );
+            return Err(self.error(span.start..end, message));
         }
         Ok(Expression::Call(Box::new(call)))
     }

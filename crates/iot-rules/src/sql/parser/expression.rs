@@ -2,6 +2,7 @@ use super::{Kind, Parser};
 use crate::sql::{
     SqlError,
     ast::{Case, CastType, Expression, Operator},
+    error::clipped,
     number::{Arithmetic, Number},
 };
 
@@ -149,6 +150,7 @@ impl Parser<'_> {
             }
             Kind::Variable(name) => {
                 let Some(variable) = self.variables.iter().position(|known| known == name) else {
+                    let name = clipped(name);
                     let message = format!(
                         "@{name} is not set before; write SET @{name} = … at the start of the statement"
                     );

@@ -3,11 +3,12 @@
 mod call;
 mod expression;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{
     SqlError, TopicFilter, Version,
     ast::{Expression, Item, Output, Rows, Select},
+    error::clipped,
     lexer::{Kind, Token, tokens},
     limits::{EXPRESSION_DEPTH_MAX, SQL_CHARS_MAX, VARIABLE_CHARS_MAX, VARIABLES_MAX},
 };
@@ -120,12 +121,8 @@ impl<'t> Parser<'t> {
         {
             return Err(self.foreign("DISTINCT"));
         }
-        if self.is_select_value() {
-            self.next();
-            return Ok(Output::Value(Box::new(match self.symbol("*") {
-                true => Expression::All,
-                false => self.expression()?,
-            })));
+        if let Some(value) = self.select_value()? {
+            return Ok(value);
         }
         let mut items = Vec::new();
         let mut alone = true;
@@ -141,22 +138,34 @@ impl<'t> Parser<'t> {
     }
 
     /// `SELECT VALUE x` is the bare value, but `SELECT value, x` names a key.
-    fn is_select_value(&self) -> bool {
+    fn select_value(&mut self) -> Result<Option<Output>, SqlError> {
         if !self.is_word("VALUE") {
-            return false;
+            return Ok(None);
         }
-        match self.peek_at(1) {
+        let is_value = match self.peek_at(1) {
             Kind::Symbol("*") => {
                 matches!(self.peek_at(2), Kind::End | Kind::Symbol(")")) || self.is_word_at(2, "FROM")
             }
-            Kind::Symbol(symbol) => matches!(*symbol, "(" | "[" | "{"),
+            Kind::Symbol(symbol) => matches!(*symbol, "(" | "[" | "{" | "-"),
             Kind::Word(word) => {
                 let ends_a_key = ["AS", "FROM", "WHERE", "AND", "OR", "IN"];
                 !ends_a_key.iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
             }
             Kind::Text(_) | Kind::Number(_) | Kind::Variable(_) => true,
             Kind::End => false,
+        };
+        if !is_value {
+            return Ok(None);
         }
+        let (start, subtracts) = (self.at, matches!(self.peek_at(1), Kind::Symbol("-")));
+        self.next();
+        let value = if self.symbol("*") { Expression::All } else { self.expression()? };
+        // `SELECT value - 1 AS x`: only what follows tells it from `SELECT VALUE -1`.
+        if subtracts && (self.is_word("AS") || matches!(self.peek(), Kind::Symbol(","))) {
+            self.at = start;
+            return Ok(None);
+        }
+        Ok(Some(Output::Value(Box::new(value))))
     }
 
     fn item(&mut self) -> Result<Item, SqlError> {
@@ -183,8 +192,7 @@ impl<'t> Parser<'t> {
         match name {
             Some(name) => Ok(Item::Named(vec![name], value)),
             None => {
-                let text = &self.text[start..end];
-                let text = if text.len() > 40 { "it" } else { text };
+                let text = clipped(&self.text[start..end]);
                 let message = format!(
                     "this item needs a key in the outgoing payload; write {text} AS name, or SELECT VALUE {text} for it alone"
                 );
@@ -372,17 +380,10 @@ impl<'t> Parser<'t> {
     }
 
     /// The next token, for a message.
-    fn found(&self) -> String {
+    fn found(&self) -> Cow<'t, str> {
         match self.peek() {
-            Kind::End => "the end".to_owned(),
-            _ => {
-                let text = &self.text[self.span()];
-                if text.chars().count() > 40 {
-                    format!("{}…", text.chars().take(40).collect::<String>())
-                } else {
-                    text.to_owned()
-                }
-            }
+            Kind::End => Cow::Borrowed("the end"),
+            _ => clipped(&self.text[self.span()]),
         }
     }
 

@@ -104,8 +104,8 @@ impl Fields {
             'm' => self.minute = number,
             's' => self.second = number,
             'S' => {
-                self.nanosecond =
-                    number * 10_i64.checked_pow(9_u32.checked_sub(u32::try_from(width).ok()?)?)?
+                let below = 9_u32.checked_sub(u32::try_from(width).ok()?)?;
+                self.nanosecond = number * 10_i64.checked_pow(below)?;
             }
             'n' => self.nanosecond = number,
             _ => self.millisecond_of_day = Some(number),
@@ -127,11 +127,11 @@ impl Fields {
 
     /// A name or an offset, whichever letter asks; `X` and `Z` five times also take the letter Z.
     fn zone<'t>(&mut self, letter: char, width: usize, text: &'t str) -> Option<&'t str> {
-        if matches!(letter, 'X') || (letter == 'Z' && width == 5) {
-            if let Some(rest) = text.strip_prefix('Z') {
-                self.zone = Some(TimeZone::UTC);
-                return Some(rest);
-            }
+        if (letter == 'X' || letter == 'Z' && width == 5)
+            && let Some(rest) = text.strip_prefix('Z')
+        {
+            self.zone = Some(TimeZone::UTC);
+            return Some(rest);
         }
         if matches!(letter, 'X' | 'x') || (letter == 'Z' && width != 4) {
             let (offset, rest) = zone::read_offset(text)?;
@@ -203,7 +203,7 @@ fn number(text: &str, least: usize, most: usize) -> Option<(i64, &str)> {
 }
 
 /// Which of the names the text starts with.
-fn one_of<'t>(names: impl Iterator<Item = &'static str>, text: &'t str) -> Option<(usize, &'t str)> {
+fn one_of(names: impl Iterator<Item = &'static str>, text: &str) -> Option<(usize, &str)> {
     names.enumerate().find_map(|(place, name)| Some((place, text.strip_prefix(name)?)))
 }
 

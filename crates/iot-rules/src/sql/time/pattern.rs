@@ -1,3 +1,5 @@
+use crate::sql::error::clipped;
+
 /// Repetitions of one letter: ours. No field is wider, and each repetition is a character of the result.
 const REPEATS_MAX: usize = 32;
 
@@ -14,6 +16,7 @@ pub(super) enum Part {
 
 /// Reads a pattern. Letters are fields unless quoted; two quotes are one.
 pub(super) fn parts(pattern: &str, letters: &str, brackets: bool) -> Result<Vec<Part>, String> {
+    let quoted = clipped(pattern);
     let mut whole = Vec::new();
     let mut optional: Option<Vec<Part>> = None;
     let mut rest = pattern.chars().peekable();
@@ -38,19 +41,19 @@ pub(super) fn parts(pattern: &str, letters: &str, brackets: bool) -> Result<Vec<
                     Some('\'') => break,
                     Some(quoted) => literal(parts, quoted),
                     None => {
-                        return Err(format!("the time pattern {pattern:?} has a quote that is not closed"));
+                        return Err(format!("the time pattern {quoted:?} has a quote that is not closed"));
                     }
                 }
             },
             '[' | ']' | '{' | '}' | '#' if brackets => {
                 return Err(format!(
-                    "the time pattern {pattern:?} has a {character:?} that stands for nothing here; quote it with '"
+                    "the time pattern {quoted:?} has a {character:?} that stands for nothing here; quote it with '"
                 ));
             }
             letter if letter.is_ascii_alphabetic() => {
                 if !letters.contains(letter) {
                     return Err(format!(
-                        "the time pattern {pattern:?} has the letter {letter}, which stands for nothing here; there are {letters}"
+                        "the time pattern {quoted:?} has the letter {letter}, which stands for nothing here; there are {letters}"
                     ));
                 }
                 let mut repeats = 1;
@@ -66,7 +69,7 @@ pub(super) fn parts(pattern: &str, letters: &str, brackets: bool) -> Result<Vec<
         }
     }
     if optional.is_some() {
-        return Err(format!("the time pattern {pattern:?} has a bracket that is not closed"));
+        return Err(format!("the time pattern {quoted:?} has a bracket that is not closed"));
     }
     Ok(whole)
 }
