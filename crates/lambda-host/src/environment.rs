@@ -1,3 +1,6 @@
+mod answering;
+mod extending;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -12,14 +15,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FunctionErrorKind, RequestId,
+    RequestId,
     code::{Fingerprint, Prepared},
-    extensions::{ExtensionEvent, Extensions, Refused, ShutdownReason, Subscription, Tracing},
+    extensions::{ExtensionEvent, Extensions, Tracing},
     failure::Failure,
     function::{Function, Invocation},
     memory,
     output::Output,
-    outstanding::{Answer, InFlight, Outstanding, Refusal},
+    outstanding::{InFlight, Outstanding, Refusal},
     platform_log::{PlatformLog, Report, Status},
     pool::EnvironmentId,
     process::Process,
@@ -42,6 +45,8 @@ pub(crate) struct Environment {
     platform_log: Arc<PlatformLog>,
     arn: String,
     prepared: Prepared,
+    /// The time that an invocation may take.
+    timeout: Duration,
     /// Invocations that it takes at a time.
     concurrency: usize,
     started: Instant,
@@ -125,6 +130,7 @@ impl Environment {
             platform_log: Arc::clone(&function.platform_log),
             arn: function.arn.clone(),
             prepared,
+            timeout: function.config.timeout,
             concurrency,
             started,
             state: Mutex::new(State {
@@ -191,7 +197,7 @@ impl Environment {
             Some(since) => (since, since.elapsed()),
             None => (Instant::now(), Duration::ZERO),
         };
-        let deadline = now + invocation.timeout.saturating_sub(spent);
+        let deadline = now + self.timeout.saturating_sub(spent);
         let mut event = NextEvent {
             request_id: invocation.request_id.clone(),
             payload: invocation.payload.clone(),
@@ -220,7 +226,7 @@ impl Environment {
                         slot: invocation.slot,
                         log_tail: invocation.log_tail,
                         started,
-                        deadline: started + invocation.timeout,
+                        deadline: started + self.timeout,
                         init_duration,
                     });
                     return Ok(self.claim_offer(&mut state));
@@ -231,50 +237,6 @@ impl Environment {
         Err(invocation)
     }
 
-    /// The process has answered an invocation.
-    ///
-    /// # Errors
-    /// The invocation is not one that the process is at.
-    pub(crate) fn answer(
-        self: &Arc<Self>,
-        request_id: &str,
-        payload: Bytes,
-        error: Option<FunctionErrorKind>,
-    ) -> Result<(), Refusal> {
-        let (outstanding, tail, offer, retired) = {
-            let mut state = self.state();
-            let outstanding = state.invocations.answered(request_id)?;
-            state.idle_since = Instant::now();
-            if !state.extensions.are_ready() {
-                state.extensions_due = Some(outstanding.deadline);
-            }
-            // A concurrent runtime has further polls open.
-            state.polls.retain(|poll| !poll.is_closed());
-            // Before the next event can begin.
-            let tail = outstanding.log_tail.then(|| self.tail());
-            let offer = self.claim_offer(&mut state);
-            let retired = state.retired && state.invocations.is_empty();
-            (outstanding, tail, offer, retired)
-        };
-        // The pool learns first: whoever gets the answer may send its next event at once.
-        if let Some(function) = self.function() {
-            function.finished(self);
-        }
-        if offer {
-            self.offer();
-        }
-        let (status, error_type) = match error {
-            None => (Status::Success, None),
-            Some(FunctionErrorKind::ResponseTooLarge) => Failure::ResponseTooLarge.status(),
-            Some(_) => (Status::Error, None),
-        };
-        self.conclude(outstanding, payload, error, tail, (status, error_type));
-        if retired {
-            self.stop.cancel();
-        }
-        Ok(())
-    }
-
     /// Ends the environment, after its last invocation if it is at one.
     pub(crate) fn stop_when_done(&self) {
         let mut state = self.state();
@@ -282,46 +244,6 @@ impl Environment {
         if state.invocations.is_empty() {
             self.stop.cancel();
         }
-    }
-
-    /// Tells whoever waits for an invocation that it has failed. The environment has let go of it before.
-    pub(crate) fn fail(&self, outstanding: Outstanding, failure: &Failure, now: SystemTime) {
-        let payload = failure.payload(&outstanding.request_id, now);
-        let tail = outstanding.log_tail.then(|| self.tail());
-        self.conclude(outstanding, payload, Some(failure.kind()), tail, failure.status());
-    }
-
-    fn conclude(
-        &self,
-        outstanding: Outstanding,
-        payload: Bytes,
-        error: Option<FunctionErrorKind>,
-        tail: Option<Vec<u8>>,
-        (status, error_type): (Status, Option<&'static str>),
-    ) {
-        let Outstanding { request_id, answer, slot, started, init_duration, .. } = outstanding;
-        let duration = started.elapsed();
-        let report = Report { status, error_type, duration, init_duration, produced: payload.len() };
-        let peak_mb = || memory::peak_mb(self.process.pid());
-        let log_tail = tail.map(|own| self.platform_log.tail(&own, &request_id, &report, peak_mb()));
-        // Room for whatever follows upon the answer.
-        drop(slot);
-        // Whoever asked may be gone.
-        drop(answer.send(Answer { payload, error, log_tail, duration, init_duration }));
-        self.platform_log.ended(&self.output, &request_id, &report, peak_mb);
-    }
-
-    /// What the process has printed since the invocation began. Lines of several at a time cannot be told apart.
-    fn tail(&self) -> Vec<u8> {
-        if self.concurrency == 1 { self.output.tail() } else { Vec::new() }
-    }
-
-    /// Whether the process is at that invocation.
-    ///
-    /// # Errors
-    /// Why it is not.
-    pub(crate) fn check_at(&self, request_id: &str) -> Result<(), Refusal> {
-        self.state().invocations.check(request_id)
     }
 
     /// The process, or an extension, cannot begin.
@@ -411,62 +333,6 @@ impl Environment {
     /// No event is taken and no answer accepted any more. Gives the invocations that are left without an answer.
     pub(crate) fn end(&self) -> Vec<Outstanding> {
         self.state().end()
-    }
-
-    /// Registers an extension under an identifier of the caller's making.
-    ///
-    /// # Errors
-    /// The error type and the text of the refusal.
-    pub(crate) fn register_extension(
-        &self,
-        name: &str,
-        identifier: &RequestId,
-        events: &[Subscription],
-    ) -> Result<(), Refused> {
-        let mut state = self.state();
-        if state.initialised || state.ended {
-            return Err(("Extension.RegistrationClosed", "Extension registration closed already".to_owned()));
-        }
-        // P14: such an environment has no one invocation to be told of.
-        if self.concurrency > 1 && events.contains(&Subscription::Invoke) {
-            return Err((
-                "Extension.InvalidEventType",
-                "INVOKE: not where several invocations run at a time".to_owned(),
-            ));
-        }
-        state.extensions.register(name, identifier, events)
-    }
-
-    /// An extension asks for its next event. `None` if there is no such extension.
-    pub(crate) fn poll_extension(
-        self: &Arc<Self>,
-        identifier: &str,
-    ) -> Option<oneshot::Receiver<ExtensionEvent>> {
-        let (receiver, offer) = {
-            let mut state = self.state();
-            let receiver = state.extensions.poll(identifier)?;
-            (receiver, self.claim_offer(&mut state))
-        };
-        if offer {
-            self.offer();
-        }
-        Some(receiver)
-    }
-
-    pub(crate) fn extension_name(&self, identifier: &str) -> Option<String> {
-        self.state().extensions.name_of(identifier).map(str::to_owned)
-    }
-
-    /// The time that the process and its extensions get to end in order, and whether one of them is told by an event.
-    pub(crate) fn shutdown_grace(&self) -> (Duration, bool) {
-        let state = self.state();
-        (state.extensions.grace(), state.extensions.are_told_of_shutdown())
-    }
-
-    /// Tells the extensions that the environment ends.
-    pub(crate) fn tell_shutdown(&self, reason: ShutdownReason, deadline: SystemTime) {
-        let event = ExtensionEvent::Shutdown { deadline_ms: epoch_ms(deadline), shutdown_reason: reason };
-        self.state().extensions.tell_shutdown(event);
     }
 
     /// Whether the pool is to be told that an event would be welcome; it is told once. The first time initialisation is over.

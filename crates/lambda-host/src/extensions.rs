@@ -141,7 +141,7 @@ impl Extensions {
                 (None, None) => return,
             };
             // One that is gone, or has closed its poll, is not waited for.
-            extension.ready = !extension.poll.take().is_some_and(|poll| poll.send(event).is_ok());
+            extension.ready = extension.poll.take().is_none_or(|poll| poll.send(event).is_err());
         }
     }
 

@@ -119,7 +119,7 @@ fn registered(api: &RuntimeApi, headers: &HeaderMap, identifier: &str) -> Reply 
 async fn next(api: &RuntimeApi, headers: &HeaderMap) -> Reply {
     let identifier = match identifier(api, headers) {
         Ok((identifier, _)) => identifier,
-        Err(reply) => return reply,
+        Err(reply) => return *reply,
     };
     let Some(poll) = api.environment.poll_extension(identifier) else { return unknown() };
     match poll.await {
@@ -138,7 +138,7 @@ async fn next(api: &RuntimeApi, headers: &HeaderMap) -> Reply {
 fn failed(api: &RuntimeApi, headers: &HeaderMap, init: bool) -> Reply {
     let name = match identifier(api, headers) {
         Ok((_, name)) => name,
-        Err(reply) => return reply,
+        Err(reply) => return *reply,
     };
     let Some(error_type) = text_of(headers, &ERROR_TYPE).map(str::to_owned) else {
         let message = "Lambda-Extension-Function-Error-Type not found".to_owned();
@@ -159,12 +159,16 @@ fn failed(api: &RuntimeApi, headers: &HeaderMap, init: bool) -> Reply {
 }
 
 /// The extension that calls: its identifier and its name.
-fn identifier<'a>(api: &RuntimeApi, headers: &'a HeaderMap) -> Result<(&'a str, String), Reply> {
+fn identifier<'a>(api: &RuntimeApi, headers: &'a HeaderMap) -> Result<(&'a str, String), Box<Reply>> {
     let Some(identifier) = text_of(headers, &IDENTIFIER) else {
         let message = "Missing Lambda-Extension-Identifier header".to_owned();
-        return Err(refusal(StatusCode::FORBIDDEN, "Extension.MissingExtensionIdentifier", message));
+        return Err(Box::new(refusal(
+            StatusCode::FORBIDDEN,
+            "Extension.MissingExtensionIdentifier",
+            message,
+        )));
     };
-    let name = api.environment.extension_name(identifier).ok_or_else(unknown)?;
+    let name = api.environment.extension_name(identifier).ok_or_else(|| Box::new(unknown()))?;
     Ok((identifier, name))
 }
 

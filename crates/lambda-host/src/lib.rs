@@ -2,25 +2,60 @@
 //! the Invoke API.
 //!
 //! A [`LambdaHost`] starts a function's `bootstrap` when an event needs it (a cold start), keeps the process warm
-//! between events, starts more of them while events overlap, and ends them when they time out, stand idle or
-//! when the host goes away, in whatever way it goes. Each process gets a Runtime API address of its own: the address alone
-//! tells which execution environment is asking.
+//! between events, starts more of them while events overlap, and ends them when they time out, use too much memory, stand
+//! idle or when the host goes away, in whatever way it goes. Each process gets a Runtime API address of its own: the
+//! address alone tells which execution environment is asking.
+//!
+//! Around that it does what the service does: it throttles ([`FunctionConfig::reserved_concurrency`]), tries an
+//! initialisation that failed once more, retries asynchronous invocations and tells their destinations
+//! ([`EventInvokeConfig`]), tells extensions of invocations and of the end, and writes `REPORT` lines
+//! ([`PlatformLines`]). What takes minutes there takes seconds here ([`HostConfig::event_delay_divisor`]).
 //!
 //! This crate does not know that a gateway or a rule engine exists, and it never looks into a payload. Where the
 //! endpoints and credentials that functions see come from is the caller's business too.
 //! It runs on Linux: process groups, pidfds and the parent-death signal keep its promise that nothing is left running.
 //!
-//! ```no_run
+//! A function is a folder with an executable `bootstrap`. Nearly always that is a compiled program with a runtime inside;
+//! anything that speaks HTTP will do, such as these lines of bash that send each event back:
+//!
+//! ```
+//! use std::{fs, os::unix::fs::PermissionsExt};
+//!
 //! use bytes::Bytes;
 //! use dunlin_lambda_host::{FunctionConfig, HostConfig, InvocationType, LambdaHost};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! const BOOTSTRAP: &str = r#"#!/bin/bash
+//! calls=/2018-06-01/runtime/invocation
+//! while exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/:/\/}"; do
+//!   printf 'GET %s/next HTTP/1.1\r\nHost: runtime\r\n\r\n' "$calls" >&3
+//!   while read -r name value <&3 && [ "$name" != $'\r' ]; do
+//!     case ${name,,} in
+//!       lambda-runtime-aws-request-id:) id=${value%$'\r'} ;;
+//!       content-length:) length=${value%$'\r'} ;;
+//!     esac
+//!   done
+//!   read -r -N "$length" event <&3
+//!   printf 'POST %s/%s/response HTTP/1.1\r\nHost: runtime\r\nContent-Length: %s\r\n\r\n%s' \
+//!     "$calls" "$id" "$length" "$event" >&3
+//!   read -r status <&3
+//! done
+//! "#;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let code = tempfile::tempdir()?;
+//! let bootstrap = code.path().join("bootstrap");
+//! fs::write(&bootstrap, BOOTSTRAP)?;
+//! fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755))?;
+//!
 //! let host = LambdaHost::start(HostConfig::new("eu-west-1", "123456789012"))?;
-//! host.set_functions(vec![FunctionConfig::new("notify-connect", "infra/.build/notify/")])?;
+//! host.set_functions(vec![FunctionConfig::new("echo", code.path())])?;
 //!
 //! let payload = Bytes::from_static(br#"{"hello":"world"}"#);
-//! let outcome = host.invoke("notify-connect", payload, InvocationType::RequestResponse).await?;
-//! assert!(outcome.function_error.is_none());
+//! let outcome = host.invoke("echo", payload.clone(), InvocationType::RequestResponse).await?;
+//! assert_eq!(outcome.function_error, None);
+//! assert_eq!(outcome.payload, payload);
+//! assert!(outcome.init_duration.is_some(), "the first invocation of an environment");
 //!
 //! host.shutdown().await;
 //! # Ok(())
