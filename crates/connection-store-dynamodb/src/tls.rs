@@ -24,6 +24,9 @@ pub(crate) fn http_client(get: impl Fn(&str) -> Option<String>) -> Result<Shared
         }
         None => ("the system".to_owned(), rustls_native_certs::load_native_certs()),
     };
+    if let Some(first) = found.errors.first() {
+        tracing::warn!(%origin, count = found.errors.len(), %first, "certificate authorities left out");
+    }
     let trusted = trust_store(found).map_err(|reason| ConfigError::Authorities { origin, reason })?;
     let context = TlsContext::builder().with_trust_store(trusted).build();
     let context = context.expect("a context of nothing but a trust store is whole");

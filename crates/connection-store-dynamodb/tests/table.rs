@@ -4,9 +4,13 @@
 
 mod support;
 
-use dunlin_connection_store::{Connection, ConnectionStore as _, StoreErrorKind, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_connection_store::{Connection, ConnectionStore as _, Shard, StoreErrorKind, Timestamp, Topic};
 use dunlin_connection_store_dynamodb::{DynamoDbStore, TableError};
 use dynoxide::Database;
+use dynoxide::storage_backend::ManualClock;
 use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_250);
@@ -109,6 +113,36 @@ async fn a_table_that_expires_by_something_else_is_refused() {
         support::chain(&error),
         "table \"connections\" expires items by the attribute \"ttl\"; the store needs \"expires_at\""
     );
+}
+
+#[tokio::test]
+async fn the_table_deletes_what_has_expired_and_nothing_else() {
+    let clock = Arc::new(ManualClock::new(NOW.epoch_s()));
+    let database = Database::memory_with_clock(clock.clone()).unwrap();
+    let address = support::serve(database.clone()).await;
+    let store = support::store_at(&format!("http://{address}"), support::TABLE, 42);
+    store.ensure_table().await.unwrap();
+    let later = NOW + Duration::from_secs(60);
+    let topics: [Topic; 2] = ["t".parse().unwrap(), "u".parse().unwrap()];
+    for (name, at) in [("early", NOW), ("late", later)] {
+        let connection = Connection::new(name.parse().unwrap(), at);
+        store.add(&connection).await.unwrap();
+        store.replace_topics(&connection.id, &topics, at).await.unwrap();
+    }
+    store.commit_head(&topics[0], 1, "{}".into()).await.unwrap();
+
+    let expiry = Connection::new("early".parse().unwrap(), NOW).expires_at;
+    clock.set(expiry.epoch_s() - 1);
+    assert_eq!(database.sweep_ttl().unwrap(), 0);
+    clock.set(expiry.epoch_s() + 1);
+    assert_eq!(database.sweep_ttl().unwrap(), 3, "the connection and both of its rows");
+    for topic in &topics {
+        let page = store.subscribers(topic, Shard::new(0), None, 10, expiry).await.unwrap();
+        let found: Vec<_> = page.subscribers.iter().map(|one| one.connection_id.as_str()).collect();
+        assert_eq!(found, ["late"]);
+    }
+    assert!(store.heads(&topics).await.unwrap()[0].is_some(), "a head does not expire");
+    assert!(!store.remove(&"early".parse().unwrap()).await.unwrap());
 }
 
 #[tokio::test]

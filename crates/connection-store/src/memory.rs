@@ -178,12 +178,13 @@ impl ConnectionStore for MemoryStore {
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         // Rows expire at whole seconds.
         let second = Timestamp::from_epoch_s(now.epoch_s());
-        let mut rest = rows.range::<ConnectionId, _>((from, Bound::Unbounded)).filter_map(|(id, row)| {
-            (second < row.expires_at).then(|| Subscriber {
-                connection_id: id.clone(),
-                connected_at: row.connected_at,
-                expires_at: row.expires_at,
-            })
+        let live = rows
+            .range::<ConnectionId, _>((from, Bound::Unbounded))
+            .filter(|(_, row)| second < row.expires_at);
+        let mut rest = live.map(|(id, row)| Subscriber {
+            connection_id: id.clone(),
+            connected_at: row.connected_at,
+            expires_at: row.expires_at,
         });
         let limit = limit.clamp(1, SUBSCRIBERS_PAGE_MAX);
         let mut subscribers = Vec::with_capacity(limit.min(rows.len()));

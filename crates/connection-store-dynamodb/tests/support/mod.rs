@@ -24,12 +24,16 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// Serves an empty database until the test's runtime ends.
 pub(crate) async fn emulator() -> (SocketAddr, Database) {
+    let database = Database::memory().expect("a database in memory");
+    (serve(database.clone()).await, database)
+}
+
+/// Serves this database until the test's runtime ends.
+pub(crate) async fn serve(database: Database) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener has an address");
-    let database = Database::memory().expect("a database in memory");
-    let served = database.clone();
-    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()));
-    (address, database)
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+    address
 }
 
 /// A store whose requests go to this endpoint, with the bounds that an app has.
