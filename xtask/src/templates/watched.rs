@@ -1,5 +1,5 @@
-//! Whether somebody would notice: where a template has alarms at all, each function has its own, and no log is kept
-//! forever.
+//! Whether somebody would notice: where a template has alarms at all, each function has its own; no log is kept
+//! forever, and a dashboard can be read.
 
 use serde_json::{Map, Value};
 
@@ -18,6 +18,13 @@ pub(super) fn check(name: &str, template: &Value) -> Vec<String> {
     for (id, group) in of_type("AWS::Logs::LogGroup") {
         if group["Properties"]["RetentionInDays"].is_null() {
             faults.push(format!("{name}: {id} keeps its log forever; give it RetentionInDays"));
+        }
+    }
+    for (id, dashboard) in of_type("AWS::CloudWatch::Dashboard") {
+        let body = &dashboard["Properties"]["DashboardBody"];
+        let text = body["Fn::Sub"].as_str().or(body.as_str()).unwrap_or_default();
+        if let Err(error) = serde_json::from_str::<Value>(text) {
+            faults.push(format!("{name}: the body of {id} is not JSON: {error}"));
         }
     }
     if of_type("AWS::CloudWatch::Alarm").next().is_none() {
@@ -74,6 +81,16 @@ mod tests {
             ["t: the alarm on the duration of F is not at 80 % of its timeout"]
         );
         assert_eq!(faults(watched(json!({}))), ["t: F has no alarm on Duration"]);
+    }
+
+    #[test]
+    fn dashboards_are_json() {
+        let dashboard = |body: Value| {
+            let properties = json!({"DashboardBody": body});
+            json!({"Resources": {"D": {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}}})
+        };
+        assert_eq!(check("t", &dashboard(json!({"Fn::Sub": "{\"widgets\": [\"${A}\"]}"}))), [""; 0]);
+        assert_eq!(check("t", &dashboard(json!("{\"widgets\": [}"))).len(), 1);
     }
 
     #[test]

@@ -6,15 +6,44 @@ use anyhow::{Context, Result};
 
 use crate::command::root;
 
-/// Every `Handler` of the template is a role that the program knows, by its name in quotes.
+/// Every `Handler` of the template is a role that the program knows, and every metric of its own that the template watches
+/// is one that it prints, by their names in quotes.
 pub(super) fn check() -> Result<Vec<String>> {
     let template =
         fs::read_to_string(root().join("infra/template.yaml")).context("cannot read infra/template.yaml")?;
     let program = read_sources("crates/notify/src")?;
-    Ok(values(&template, "Handler:")
-        .filter(|role| !program.contains(&format!("\"{role}\"")))
-        .map(|role| format!("infra/template.yaml has the handler {role}, which crates/notify does not know"))
+    let unknown = |name: &&str| !program.contains(&format!("\"{name}\""));
+    let handlers = values(&template, "Handler:").filter(unknown).map(|role| ("handler", role));
+    let metrics = own_metrics(&template).into_iter().filter(unknown).map(|name| ("metric", name));
+    Ok(handlers
+        .chain(metrics)
+        .map(|(kind, name)| {
+            format!("infra/template.yaml has the {kind} {name}, which crates/notify does not know")
+        })
         .collect())
+}
+
+/// The namespaces that are not AWS's, and the metrics that are looked up there: in an alarm as `Namespace:` and
+/// `MetricName:`, in the dashboard as a list that starts with both.
+fn own_metrics(template: &str) -> Vec<&str> {
+    let mut own = Vec::new();
+    let mut lines = template.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if let Some(namespace) = line.strip_prefix("Namespace:").map(str::trim)
+            && !namespace.starts_with("AWS/")
+        {
+            own.push(namespace);
+            own.extend(lines.next().and_then(|line| line.strip_prefix("MetricName:")).map(str::trim));
+        }
+        let mut words = line.strip_prefix("[\"").unwrap_or_default().split("\", \"");
+        if let (Some(namespace), Some(metric)) = (words.next(), words.next())
+            && namespace.contains('/')
+            && !namespace.starts_with("AWS/")
+        {
+            own.extend([namespace, metric]);
+        }
+    }
+    own
 }
 
 fn values<'a>(template: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
@@ -30,4 +59,21 @@ fn read_sources(folder: &str) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_metrics_are_found_in_alarms_and_dashboards() {
+        let template = "
+            Namespace: AWS/Lambda
+            MetricName: Errors
+            Namespace: Dunlin/Notify
+            MetricName: Skipped
+            [\"AWS/Lambda\", \"Invocations\", \"FunctionName\", \"f\"],
+            [\"Dunlin/Notify\", \"Posts\", \"FunctionName\", \"f\"]";
+        assert_eq!(own_metrics(template), ["Dunlin/Notify", "Skipped", "Dunlin/Notify", "Posts"]);
+    }
 }
