@@ -9,7 +9,8 @@ use crate::support::{Fixture, Gate, PATIENCE};
 async fn a_start_that_takes_too_long_is_tried_once_more_on_the_invocations_time() {
     let gate = Gate::open().await;
     let mut fixture = Fixture::with(|config, function| {
-        config.init_timeout = Duration::from_millis(500);
+        // Time to come as far as the gate, also on a busy machine.
+        config.init_timeout = Duration::from_secs(2);
         config.platform_lines = PlatformLines::All;
         function.environment.insert("PROBE_INIT".to_owned(), "hang".to_owned());
         function.environment.insert("PROBE_GATE".to_owned(), gate.address());
