@@ -1,6 +1,7 @@
 //! Functions that decide who may connect.
 
 use std::{
+    future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -109,12 +110,14 @@ impl Service<RawEvent> for AuthorizerHandler<()> {
     }
 
     fn call(&mut self, raw: RawEvent) -> Self::Future {
-        let (method_arn, running) = match self.start(&raw) {
-            Ok((method_arn, running)) => (method_arn, running),
+        match self.start(&raw) {
+            Ok((method_arn, running)) => Box::pin(async move { finish(running.await, &method_arn) }),
             // An event that is none of an authorizer: nobody is let in or kept out by it.
-            Err(error) => (String::new(), Running::ended(Err(HandlerError::internal(error.to_string())))),
-        };
-        Box::pin(async move { finish(running.await, &method_arn) })
+            Err(error) => {
+                error.log_for_nobody();
+                Box::pin(ready(Err(FunctionError::new(&error))))
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{
@@ -35,7 +35,8 @@ pub(crate) fn bind<S: Send + Sync + 'static, R: 'static>(start: Start<S, R>, sta
 /// A handler at work: a panic is an error, and so is an answer that does not come in time.
 pub(crate) struct Running<R> {
     handler: Handler<R>,
-    cut_off: Option<Instant>,
+    /// The deadline, and what is kept of the time before it.
+    bound: Option<(Instant, Duration)>,
     timer: Option<Pin<Box<Sleep>>>,
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -54,7 +55,7 @@ impl<R: Send + 'static> Running<R> {
         match started.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(handler) => Running {
                 handler: guard(handler),
-                cut_off: gate.cut_off(request.deadline()),
+                bound: request.deadline().map(|deadline| (deadline, gate.deadline_margin())),
                 timer: None,
                 _place: place,
             },
@@ -64,7 +65,7 @@ impl<R: Send + 'static> Running<R> {
 
     /// What stands already.
     pub(crate) fn ended(outcome: Result<R, HandlerError>) -> Self {
-        Running { handler: guard(ready(outcome).boxed()), cut_off: None, timer: None, _place: None }
+        Running { handler: guard(ready(outcome).boxed()), bound: None, timer: None, _place: None }
     }
 }
 
@@ -81,8 +82,8 @@ impl<R: Send + 'static> Future for Running<R> {
             return Poll::Ready(ended.unwrap_or_else(|panic| Err(panicked(&*panic))));
         }
         // Most handlers of most functions never come here: the timer is made for those that wait.
-        let Some(cut_off) = self.cut_off else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(cut_off.into())));
+        let Some((deadline, margin)) = self.bound else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(cut_off(deadline, margin).into())));
         ready!(timer.as_mut().poll(context));
         let dropped = std::mem::replace(&mut self.handler, guard(std::future::pending().boxed()));
         let late = match catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
@@ -91,6 +92,13 @@ impl<R: Send + 'static> Future for Running<R> {
         };
         Poll::Ready(Err(late))
     }
+}
+
+/// When a handler that waits now is ended: half of a short time is the handler's in any case.
+fn cut_off(deadline: Instant, margin: Duration) -> Instant {
+    let now = tokio::time::Instant::now().into_std();
+    let margin = margin.min(deadline.saturating_duration_since(now) / 2);
+    deadline.checked_sub(margin).unwrap_or(deadline)
 }
 
 /// What became of a panic: its text, which the log shows.

@@ -1,9 +1,6 @@
 //! How much, and for how long, a function works at once.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -34,7 +31,8 @@ pub const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// How long before the invocation's deadline a handler that has not answered is dropped at the `.await` where it is.
-    /// Its client gets `timeout`, status 504. An invocation that nobody gave a deadline is not bounded.
+    /// Its client gets `timeout`, status 504. Of a short time at most half is kept; an invocation that nobody gave a deadline
+    /// is not bounded.
     pub deadline_margin: Duration,
     /// Handlers that run at once, over all clones of the service; more are refused with `overloaded`, status 429. `None` leaves
     /// it to the platform, which hands a process one event at a time, or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says
@@ -64,9 +62,8 @@ impl Gate {
         Gate { limits, in_flight: limits.in_flight_max.map(permits) }
     }
 
-    /// When a handler with this deadline is dropped.
-    pub(crate) fn cut_off(&self, deadline: Option<Instant>) -> Option<Instant> {
-        deadline.map(|deadline| deadline.checked_sub(self.limits.deadline_margin).unwrap_or(deadline))
+    pub(crate) fn deadline_margin(&self) -> Duration {
+        self.limits.deadline_margin
     }
 
     /// A place among the handlers that run, if places are counted.
