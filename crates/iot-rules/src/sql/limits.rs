@@ -16,6 +16,9 @@ pub const VARIABLE_CHARS_MAX: usize = 64;
 /// Bytes that a regular expression may take when compiled: ours, room for hundreds of alternatives.
 pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
+/// Regular expressions that stand in one statement: ours. With [`REGEX_BYTES_MAX`] it bounds what a statement takes.
+pub const REGEXES_MAX: usize = 100;
+
 /// Bytes of a text, an array or an object that an expression makes: ours, what the largest event of an action can hold.
 pub const VALUE_BYTES_MAX: usize = dunlin_events::limits::INVOKE_EVENT_BYTES_MAX;
 

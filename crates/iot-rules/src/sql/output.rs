@@ -16,6 +16,9 @@ use super::{
     value::{Entries, Value, once},
 };
 
+/// Items up to which names are compared one by one: far above the few columns that a rule adds.
+const FEW_ITEMS: usize = 64;
+
 /// The outgoing payload of a rule's own `SELECT` list.
 pub(super) fn event<'v>(names: Names<'_, 'v>, items: &'v [Item]) -> Result<Vec<u8>, EvaluateError> {
     let whole = items.iter().filter(|item| matches!(item, Item::Spread(Expression::All))).count();
@@ -45,6 +48,9 @@ fn appended<'v>(
     payload: &str,
     entries: &json::Entries<'v>,
 ) -> Result<Option<Vec<u8>>, EvaluateError> {
+    if items.len() > FEW_ITEMS {
+        return Ok(None);
+    }
     let mut named: Vec<(&str, &Expression)> = Vec::with_capacity(items.len());
     for item in items {
         match item {

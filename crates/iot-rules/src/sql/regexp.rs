@@ -14,7 +14,10 @@ impl Pattern {
         let compiled = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
         compiled.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
-                format!("the regular expression takes more than {REGEX_BYTES_MAX} bytes; shorten its alternatives or repetitions")
+                format!(
+                    "the regular expression takes more than {REGEX_BYTES_MAX} bytes; shorten its alternatives or \
+                     repetitions"
+                )
             }
             // The last line of the library's message says what is wrong; those before draw it.
             error => {

@@ -1,10 +1,6 @@
 //! The SQL of rules against the service's documentation: tables of statements, each row with the page that it is from.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed test panics"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
 mod bounds;
 mod case;

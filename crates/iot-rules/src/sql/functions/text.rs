@@ -54,6 +54,7 @@ fn concat<'v>(arguments: &mut Arguments<'_, 'v>) -> Outcome<'v> {
         for value in values {
             match value.type_of() {
                 Type::Array => joined.extend(value.items(arguments.meter)?.unwrap_or_default()),
+                Type::Undefined => {}
                 _ => joined.push(value),
             }
         }

@@ -1,9 +1,12 @@
+use std::borrow::Cow;
+
 use super::Parser;
 use crate::sql::{
     SqlError, Version,
     ast::{Call, Expression},
     error::clipped,
     functions::{self, Function},
+    limits::REGEXES_MAX,
     regexp::Pattern,
     time,
 };
@@ -17,6 +20,16 @@ const REMOTE: [&str; 6] = [
     "get_thing_shadow",
     "machinelearning_predict",
 ];
+
+const ENCODE_SCHEME: &str = "encode takes the scheme 'base64' as its second argument";
+
+const DECODE_SCHEME: &str = "decode takes the scheme 'base64' as its second argument";
+
+const DECODE_PROTO: &str = "decode(…, 'proto', …) reads a descriptor from S3, which no local stack has; decode it in the \
+    function of the rule";
+
+const MQTT_PROPERTY: &str = "get_mqtt_property takes one of the texts 'content_type', 'format_indicator', \
+    'response_topic' and 'correlation_data'";
 
 impl Parser<'_> {
     /// A call, from its name to after its parenthesis.
@@ -32,7 +45,8 @@ impl Parser<'_> {
         }
         if REMOTE.contains(&lower.as_str()) {
             let message = format!(
-                "{lower} asks another service, which no local stack has; publish the value with the message, or let the function of the rule read it"
+                "{lower} asks another service, which no local stack has; publish the value with the message, or let the \
+                 function of the rule read it"
             );
             return Err(self.error(span, message));
         }
@@ -64,26 +78,31 @@ impl Parser<'_> {
         Ok(Expression::Call(Box::new(call)))
     }
 
-    fn check(&self, call: &mut Call) -> Result<(), String> {
+    /// Checks the literals among a call's arguments.
+    fn check(&mut self, call: &mut Call) -> Result<(), Cow<'static, str>> {
         let text = |place: usize| match call.arguments.get(place) {
             Some(Expression::Text(text)) => Some(text.as_str()),
             _ => None,
         };
         match call.function.name {
-            name @ ("encode" | "decode") => match text(1) {
-                Some("base64") => Ok(()),
-                Some("proto") => Err("decode(…, 'proto', …) reads a descriptor from S3, which no local stack has; decode it in the function of the rule".to_owned()),
-                _ => Err(format!("{name} takes the scheme 'base64' as its second argument")),
-            },
+            "encode" if text(1) != Some("base64") => Err(ENCODE_SCHEME.into()),
+            "decode" if text(1) == Some("proto") => Err(DECODE_PROTO.into()),
+            "decode" if text(1) != Some("base64") => Err(DECODE_SCHEME.into()),
+            "get_mqtt_property" if text(0).is_none() => Err(MQTT_PROPERTY.into()),
             "regexp_matches" | "regexp_replace" | "regexp_substr" => {
-                if let Some(pattern) = text(1) {
-                    call.pattern = Some(Pattern::new(pattern)?);
+                let Some(pattern) = text(1) else { return Ok(()) };
+                if self.patterns == REGEXES_MAX {
+                    let message = format!(
+                        "a statement has at most {REGEXES_MAX} regular expressions; use fewer, with alternatives in them"
+                    );
+                    return Err(message.into());
                 }
+                self.patterns += 1;
+                call.pattern = Some(Pattern::new(pattern)?);
                 Ok(())
             }
-            "parse_time" => text(0).map_or(Ok(()), time::format::check),
-            "time_to_epoch" => text(1).map_or(Ok(()), time::parse::check),
-            "get_mqtt_property" if text(0).is_none() => Err("get_mqtt_property takes one of the texts 'content_type', 'format_indicator', 'response_topic' and 'correlation_data'".to_owned()),
+            "parse_time" => Ok(text(0).map_or(Ok(()), time::format::check)?),
+            "time_to_epoch" => Ok(text(1).map_or(Ok(()), time::parse::check)?),
             _ => Ok(()),
         }
     }

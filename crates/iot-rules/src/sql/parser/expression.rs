@@ -129,7 +129,8 @@ impl Parser<'_> {
                 Ok(Expression::Path(path))
             }
             Expression::Text(_) | Expression::Number(_) => {
-                let message = "a text has no keys inside it; names stand without quotes, and other keys are read with get(object, 'key')";
+                let message = "a text has no keys inside it; names stand without quotes, and other keys are read with \
+                    get(object, 'key')";
                 Err(self.error(start..end, message))
             }
             value => Ok(Expression::Member(Box::new(value), keys)),

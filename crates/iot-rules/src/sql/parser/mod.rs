@@ -68,6 +68,8 @@ struct Parser<'t> {
     tokens: Vec<Token<'t>>,
     at: usize,
     depth: usize,
+    /// Regular expressions that are compiled so far.
+    patterns: usize,
     version: Version,
     /// Names that are set so far.
     variables: Vec<String>,
@@ -76,7 +78,7 @@ struct Parser<'t> {
 impl<'t> Parser<'t> {
     fn new(text: &'t str, start: usize, version: Version, variables: &[String]) -> Result<Self, SqlError> {
         let tokens = tokens(text, start)?;
-        Ok(Self { text, tokens, at: 0, depth: 0, version, variables: variables.to_vec() })
+        Ok(Self { text, tokens, at: 0, depth: 0, patterns: 0, version, variables: variables.to_vec() })
     }
 
     /// `SET @a = …, @b = …`.
@@ -194,7 +196,8 @@ impl<'t> Parser<'t> {
             None => {
                 let text = clipped(&self.text[start..end]);
                 let message = format!(
-                    "this item needs a key in the outgoing payload; write {text} AS name, or SELECT VALUE {text} for it alone"
+                    "this item needs a key in the outgoing payload; write {text} AS name, or SELECT VALUE \
+                     {text} for it alone"
                 );
                 Err(self.error(start..end, message))
             }
@@ -211,6 +214,10 @@ impl<'t> Parser<'t> {
                 _ => return Err(self.error(self.span(), format!("AS takes a name, not {}", self.found()))),
             }
             self.next();
+            if keys.len() > EXPRESSION_DEPTH_MAX {
+                let message = format!("AS nests deeper than {EXPRESSION_DEPTH_MAX} keys");
+                return Err(self.error(self.tokens[self.at - 1].span.clone(), message));
+            }
             if !self.symbol(".") {
                 return Ok(keys);
             }

@@ -53,7 +53,8 @@ pub(super) fn parts(pattern: &str, letters: &str, brackets: bool) -> Result<Vec<
             letter if letter.is_ascii_alphabetic() => {
                 if !letters.contains(letter) {
                     return Err(format!(
-                        "the time pattern {quoted:?} has the letter {letter}, which stands for nothing here; there are {letters}"
+                        "the time pattern {quoted:?} has the letter {letter}, which stands for nothing here; there \
+                         are {letters}"
                     ));
                 }
                 let mut repeats = 1;
