@@ -59,7 +59,10 @@ async fn an_allowed_client_takes_its_context_along() {
     assert!(verdict.is_allowed());
     let response = verdict.response().unwrap();
     assert_eq!(response.policy_document, PolicyDocument::about(Effect::Allow, METHOD_ARN));
-    assert_eq!((verdict.principal_id(), response.usage_identifier_key.as_deref()), (Some("ada"), Some("key-1")));
+    assert_eq!(
+        (verdict.principal_id(), response.usage_identifier_key.as_deref()),
+        (Some("ada"), Some("key-1"))
+    );
     assert_eq!(
         json!(response.context),
         json!({
@@ -72,9 +75,14 @@ async fn an_allowed_client_takes_its_context_along() {
 
 #[tokio::test]
 async fn each_refusal_has_the_status_that_the_service_gives_it() {
-    for (user, status) in
-        [("denied", 403), ("unknown", 401), ("forbidden", 403), ("broken", 500), ("panic", 500), ("large", 500)]
-    {
+    for (user, status) in [
+        ("denied", 403),
+        ("unknown", 401),
+        ("forbidden", 403),
+        ("broken", 500),
+        ("panic", 500),
+        ("large", 500),
+    ] {
         let verdict = ask(user).await;
         assert_eq!(verdict.refusal_status(), Some(status), "{user}: {verdict:?}");
         assert!(!format!("{verdict:?}").contains("secret"), "{verdict:?}");
@@ -84,7 +92,10 @@ async fn each_refusal_has_the_status_that_the_service_gives_it() {
     assert_eq!(ask("denied").await.principal_id(), Some("denied"));
     // An argument that cannot be read refuses too, and lets nobody in.
     let mut authorizer = AuthorizerHandler::new(authorize).with_state(7);
-    assert_eq!(send_authorizer(&mut authorizer, TestEvent::authorizer_request()).await.refusal_status(), Some(403));
+    assert_eq!(
+        send_authorizer(&mut authorizer, TestEvent::authorizer_request()).await.refusal_status(),
+        Some(403)
+    );
 }
 
 #[tokio::test]

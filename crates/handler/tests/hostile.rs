@@ -104,7 +104,11 @@ fn print(value: &Value, path: &mut Vec<String>, target: &[String], change: Chang
         }
         Value::Array(list) => {
             out.push('[');
-            members(list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(), false, out);
+            members(
+                list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+                false,
+                out,
+            );
             out.push(']');
         }
         scalar => write!(out, "{scalar}").unwrap(),
@@ -116,7 +120,9 @@ fn paths(value: &Value, path: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
     all.push(path.clone());
     let entries: Vec<(String, &Value)> = match value {
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(list) => list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        Value::Array(list) => {
+            list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
+        }
         _ => Vec::new(),
     };
     for (key, value) in entries {
@@ -186,9 +192,10 @@ fn what_identifies_the_connection_is_needed() {
         let sample: Value = serde_json::from_str(kind.sample()).unwrap();
         for path in [vec!["requestContext"], vec!["requestContext", "connectionId"]] {
             let target: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
-            for change in [Change::Remove, Change::Double].into_iter().chain(
-                ["null", "17", r#""""#, r#""a b""#, "{}", "[]"].map(Change::Replace),
-            ) {
+            for change in [Change::Remove, Change::Double]
+                .into_iter()
+                .chain(["null", "17", r#""""#, r#""a b""#, "{}", "[]"].map(Change::Replace))
+            {
                 let mut text = String::new();
                 print(&sample, &mut Vec::new(), &target, change, &mut text);
                 let Outcome::Refused(sentence) = kind.send(RawEvent::new(text)) else {
@@ -226,9 +233,31 @@ fn no_mutation_of_a_sample_breaks_anything() {
 /// A sample with one to eight bytes or pieces changed.
 fn mutated(random: &mut fastrand::Rng, kind: Kind) -> String {
     const PIECES: &[&str] = &[
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "null", "true", "1e400", "-", "0", "é", "\u{0}",
-        "\"connectionId\":", "\"requestContext\":", "\"body\":\"", "\"isBase64Encoded\":true", "\"routeKey\":\"$connect\"",
-        "\"authorizer\":", "\"headers\":{},", "\"eventType\":\"MESSAGE\",",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\u",
+        "\\ud800",
+        "null",
+        "true",
+        "1e400",
+        "-",
+        "0",
+        "é",
+        "\u{0}",
+        "\"connectionId\":",
+        "\"requestContext\":",
+        "\"body\":\"",
+        "\"isBase64Encoded\":true",
+        "\"routeKey\":\"$connect\"",
+        "\"authorizer\":",
+        "\"headers\":{},",
+        "\"eventType\":\"MESSAGE\",",
     ];
     let mut bytes = kind.sample().as_bytes().to_vec();
     for _ in 0..random.usize(1..=8) {

@@ -10,7 +10,8 @@ use std::{
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_handler::{
-    BoxError, EventHandler, HandlerError, Json, Limits, Payload, Reply, ReplyChannel, Router, State, Trace, one_way,
+    BoxError, EventHandler, HandlerError, Json, Limits, Payload, Reply, ReplyChannel, Router, State, Trace,
+    one_way,
     testing::{RecordedPosts, TestEvent, send, send_event},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -33,7 +34,8 @@ fn in_three_seconds() -> std::time::Instant {
 #[tokio::test(start_paused = true)]
 async fn a_handler_is_ended_before_the_platform_ends_the_process() {
     let posts = RecordedPosts::default();
-    let router = Router::new().route("never", never).route("one_way", one_way(never)).reply_channel(posts.clone());
+    let router =
+        Router::new().route("never", never).route("one_way", one_way(never)).reply_channel(posts.clone());
     for (margin, elapsed_ms) in [(200, 2_800), (1_000, 2_000), (5_000, 1_500)] {
         let limits = Limits { deadline_margin: Duration::from_millis(margin), ..Limits::default() };
         let mut router = router.clone().limits(limits);
@@ -46,7 +48,11 @@ async fn a_handler_is_ended_before_the_platform_ends_the_process() {
     }
     let event = TestEvent::message("one_way", "{}").deadline(in_three_seconds());
     assert_eq!(send(&mut router.clone(), event).await.body(), None);
-    assert_eq!(posts.json()[0]["error"]["code"], "timeout", "the client learns of it the way that the route has");
+    assert_eq!(
+        posts.json()[0]["error"]["code"],
+        "timeout",
+        "the client learns of it the way that the route has"
+    );
 
     let mut function = EventHandler::new(async |_: Payload<Value>| never().await).with_state(());
     let event = dunlin_handler::RawEvent::new("{}").deadline(in_three_seconds());
@@ -115,7 +121,8 @@ async fn bodies_are_measured_as_they_are_decoded() {
     check(TestEvent::message("$default", "IjEyMzQ1NjciCg==").base64(), Some("body_too_large")).await;
     check(TestEvent::connect(), None).await;
 
-    let mut function = EventHandler::new(async |Payload(event): Payload<Value>| Json(event)).limits(limits).with_state(());
+    let mut function =
+        EventHandler::new(async |Payload(event): Payload<Value>| Json(event)).limits(limits).with_state(());
     assert_eq!(send_event(&mut function, r#"{"a":17}"#).await.unwrap(), json!({"a": 17}));
     let answer = send_event(&mut function, r#"{"a":170}"#).await.unwrap();
     assert_eq!(answer["error"]["code"], "body_too_large");
@@ -128,8 +135,7 @@ async fn a_reply_chooses_its_way() {
         Ok(if message["post"] == true { reply.posted() } else { reply })
     }
     let posts = RecordedPosts::default();
-    let mut router =
-        Router::new().connect(both_text).route("both", both).reply_channel(posts.clone());
+    let mut router = Router::new().connect(both_text).route("both", both).reply_channel(posts.clone());
     async fn both_text() -> Reply {
         Reply::text("welcome").posted()
     }
@@ -197,10 +203,17 @@ fn every_line_names_its_invocation_and_none_holds_a_payload() {
             }
             let router = Router::new().route("fails", fails).route("panics", panics).connect(echo_query);
             let mut router = Trace::layer().layer(router);
-            for (route_key, body) in [("fails", r#"{"p":"secret"}"#), ("panics", "{}"), ("fails", "secret"), ("none", "secret")] {
-                send(&mut router, TestEvent::message(route_key, body).request_id("r1").connection_id("c1")).await;
+            for (route_key, body) in
+                [("fails", r#"{"p":"secret"}"#), ("panics", "{}"), ("fails", "secret"), ("none", "secret")]
+            {
+                send(&mut router, TestEvent::message(route_key, body).request_id("r1").connection_id("c1"))
+                    .await;
             }
-            send(&mut router, TestEvent::connect().header("Authorization", "secret").query("token", "secret")).await;
+            send(
+                &mut router,
+                TestEvent::connect().header("Authorization", "secret").query("token", "secret"),
+            )
+            .await;
         });
     });
     async fn echo_query(query: dunlin_handler::QueryMap) -> HandlerError {
@@ -212,10 +225,21 @@ fn every_line_names_its_invocation_and_none_holds_a_payload() {
     let messages: Vec<&str> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(
         messages,
-        ["at work", "handler failed", "handler failed", "request refused", "request refused", "request refused"]
+        [
+            "at work",
+            "handler failed",
+            "handler failed",
+            "request refused",
+            "request refused",
+            "request refused"
+        ]
     );
     for line in &lines[..5] {
-        assert_eq!((&line["span"]["request_id"], &line["span"]["connection_id"]), (&json!("r1"), &json!("c1")), "{line}");
+        assert_eq!(
+            (&line["span"]["request_id"], &line["span"]["connection_id"]),
+            (&json!("r1"), &json!("c1")),
+            "{line}"
+        );
     }
     assert_eq!(lines[0]["span"]["route_key"], "fails");
     assert_eq!(lines[1]["cause"], "the table is gone");

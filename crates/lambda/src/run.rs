@@ -32,6 +32,12 @@ pub enum RunError {
         /// What it holds.
         value: String,
     },
+    /// Another such variable.
+    #[error("AWS_LAMBDA_MAX_CONCURRENCY is {value:?}; a whole number is expected, or nothing")]
+    MaxConcurrency {
+        /// What it holds.
+        value: String,
+    },
     /// The Runtime API is unreachable, or answered nonsense.
     #[error("the Lambda runtime stopped")]
     Runtime(#[source] BoxError),
@@ -47,7 +53,10 @@ impl fmt::Debug for RunError {
 
 /// Runs the service on every event of the function, until the platform ends the process.
 ///
-/// One at a time; if `AWS_LAMBDA_MAX_CONCURRENCY` allows more (fact P14), that many at once. SIGTERM ends the process with exit code 0.
+/// One at a time; if `AWS_LAMBDA_MAX_CONCURRENCY` allows more (fact P14), that many at once, each on a clone of the service:
+/// give a function that is deployed so a runtime of several threads. SIGTERM ends the process with exit code 0.
+///
+/// Each invocation has a span of its own ([`Trace`]), and its deadline comes with the event.
 ///
 /// # Errors
 /// [`RunError`]: before the first event if this is no function, later only if the Runtime API is lost.
@@ -87,8 +96,14 @@ fn check_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<(), RunE
     {
         return Err(RunError::NotAFunction { variable });
     }
-    match lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") {
-        Some(value) if value.parse::<i32>().is_err() => Err(RunError::MemorySize { value }),
+    if let Some(value) =
+        lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").filter(|value| value.parse::<i32>().is_err())
+    {
+        return Err(RunError::MemorySize { value });
+    }
+    // The runtime takes what it cannot read for 1, and a function that was to run many would crawl.
+    match lookup("AWS_LAMBDA_MAX_CONCURRENCY").filter(|value| !value.is_empty()) {
+        Some(value) if value.parse::<u32>().is_err() => Err(RunError::MaxConcurrency { value }),
         _ => Ok(()),
     }
 }
@@ -118,6 +133,10 @@ mod tests {
         check(
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
             Some("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is \"much\"; a whole number of MB is expected"),
+        );
+        check(
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "many"),
+            Some("AWS_LAMBDA_MAX_CONCURRENCY is \"many\"; a whole number is expected, or nothing"),
         );
     }
 }

@@ -7,9 +7,9 @@ use std::{
 
 use dunlin_events::{AuthorizerResponse, ConnectionId, ProxyResult};
 use dunlin_handler::{
-    Answer, Authorizer, AuthorizerHandler, Body, Closed, Connection, Deadline, Decision, EventHandler, FromRequest,
-    HandlerError, Headers, Json, Payload, Query, QueryMap, RawEvent, Request, RequestContext, RequestId, Router,
-    StageVariables, Subprotocols, Text,
+    Answer, Authorizer, AuthorizerHandler, Body, Closed, Connection, Deadline, Decision, EventHandler,
+    FromRequest, HandlerError, Headers, Json, Payload, Query, QueryMap, RawEvent, Request, RequestContext,
+    RequestId, Router, StageVariables, Subprotocols, Text,
 };
 use futures_util::FutureExt;
 use serde::Deserialize;
@@ -56,7 +56,9 @@ impl Kind {
     /// Hands the event to the kind's function.
     pub(crate) fn send(self, event: RawEvent) -> Outcome {
         let sent = catch_unwind(AssertUnwindSafe(|| match self {
-            Kind::Authorizer => authorized(call(&mut AuthorizerHandler::new(authorize).with_state(()), event)),
+            Kind::Authorizer => {
+                authorized(call(&mut AuthorizerHandler::new(authorize).with_state(()), event))
+            }
             Kind::Plain => plain(call(&mut EventHandler::new(reading).with_state(()), event)),
             _ => {
                 let router = Router::new().connect(handshake).disconnect(end);
@@ -67,7 +69,10 @@ impl Kind {
     }
 }
 
-fn call<S: Service<RawEvent, Response = Answer>>(service: &mut S, event: RawEvent) -> Result<Answer, S::Error> {
+fn call<S: Service<RawEvent, Response = Answer>>(
+    service: &mut S,
+    event: RawEvent,
+) -> Result<Answer, S::Error> {
     service.call(event).now_or_never().expect("nothing here waits")
 }
 
@@ -137,7 +142,8 @@ impl<S> FromRequest<S> for Everything {
         RequestId::from_request(request, state)?;
         Deadline::from_request(request, state)?;
         // Of any type: what it should be is the app's affair.
-        Authorizer::<Value>::from_request(request, state).map_err(|_| HandlerError::new("authorizer", "the handler"))?;
+        Authorizer::<Value>::from_request(request, state)
+            .map_err(|_| HandlerError::new("authorizer", "the handler"))?;
         Ok(Everything)
     }
 }
@@ -154,7 +160,12 @@ enum Message {
     Other(Value),
 }
 
-async fn message(_: Everything, body: Body, text: Result<Text, HandlerError>, _: Result<Json<Message>, HandlerError>) {
+async fn message(
+    _: Everything,
+    body: Body,
+    text: Result<Text, HandlerError>,
+    _: Result<Json<Message>, HandlerError>,
+) {
     assert!(text.is_err() || !body.0.is_empty() || text.unwrap().0.is_empty());
 }
 
