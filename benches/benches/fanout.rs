@@ -9,8 +9,10 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use dunlin_benches::{NOW, NullManagement, connection_ids, size_name, topic};
 use dunlin_connection_store::{Connection, ConnectionStore, MemoryStore};
-use dunlin_fanout::{Fanout, Update};
-use dunlin_management::{ManagementClient, PostOutcome};
+use dunlin_events::ConnectionId;
+use dunlin_fanout::{Fanout, POSTS_IN_FLIGHT_MAX, Update};
+use dunlin_management::{ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, PostOutcome};
+use futures_util::stream::{self, StreamExt as _};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -44,6 +46,65 @@ fn publish(criterion: &mut Criterion) {
         pair(criterion, "publish", subscribers, Duration::ZERO);
     }
     pair(criterion, "publish_20us", 100, POST_COST);
+    pair_in_flight(criterion, 1_000);
+}
+
+/// Posts that cost nothing but are answered later, as those over a network: as many are in flight as the window allows.
+#[derive(Debug, Default)]
+struct Later(NullManagement);
+
+impl ManagementClient for Later {
+    async fn post(&self, id: &ConnectionId, data: Bytes) -> Result<PostOutcome, ManagementError> {
+        tokio::task::yield_now().await;
+        self.0.post(id, data).await
+    }
+
+    async fn get(&self, id: &ConnectionId) -> Result<Option<ConnectionInfo>, ManagementError> {
+        self.0.get(id).await
+    }
+
+    async fn delete(&self, id: &ConnectionId) -> Result<DeleteOutcome, ManagementError> {
+        self.0.delete(id).await
+    }
+}
+
+fn pair_in_flight(criterion: &mut Criterion, subscribers: u64) {
+    let mut group = criterion.benchmark_group("fanout");
+    group.throughput(Throughput::Elements(subscribers));
+    let runtime = runtime();
+    group.bench_function(BenchmarkId::new("publish_later", size_name(subscribers)), |bencher| {
+        let fanout = Fanout::new(runtime.block_on(store_with(subscribers)), Later::default());
+        let mut version = 0;
+        bencher.iter(|| {
+            version += 1;
+            let report = runtime.block_on(fanout.publish(update(version))).expect("nothing here fails");
+            assert_eq!(report.delivered, subscribers);
+            report
+        });
+    });
+    group.bench_function(BenchmarkId::new("publish_later_bare", size_name(subscribers)), |bencher| {
+        let management = Later::default();
+        let ids = connection_ids(subscribers);
+        bencher.iter(|| {
+            let posts = stream::iter(&ids)
+                .map(|id| management.post(id, Bytes::from_static(PAYLOAD.as_bytes())))
+                .buffer_unordered(POSTS_IN_FLIGHT_MAX)
+                .fold(0, async |sum, outcome| sum + u64::from(matches!(outcome, Ok(PostOutcome::Delivered))));
+            assert_eq!(runtime.block_on(posts), subscribers);
+        });
+    });
+    group.finish();
+}
+
+fn update(version: u64) -> Update {
+    Update {
+        topic: topic(0),
+        version,
+        payload: Bytes::from_static(PAYLOAD.as_bytes()),
+        now: NOW + Duration::from_secs(60),
+        deadline: Instant::now() + DEADLINE,
+        seed: version,
+    }
 }
 
 fn pair(criterion: &mut Criterion, name: &str, subscribers: u64, cost: Duration) {
@@ -59,15 +120,7 @@ fn pair(criterion: &mut Criterion, name: &str, subscribers: u64, cost: Duration)
         let mut version = 0;
         bencher.iter(|| {
             version += 1;
-            let update = Update {
-                topic: topic(0),
-                version,
-                payload: Bytes::from_static(PAYLOAD.as_bytes()),
-                now: NOW + Duration::from_secs(60),
-                deadline: Instant::now() + DEADLINE,
-                seed: version,
-            };
-            let report = runtime.block_on(fanout.publish(update)).expect("nothing here fails");
+            let report = runtime.block_on(fanout.publish(update(version))).expect("nothing here fails");
             assert_eq!(report.delivered, subscribers);
             report
         });

@@ -72,6 +72,10 @@ impl<'a, S: ConnectionStore, M: ManagementClient> Pass<'a, S, M> {
                 // Each begins its post at once. One whose posts need not wait makes all of them, and needs no second.
                 let _ended = workers.next().now_or_never();
             };
+            if !matches!(wait, Wait::ForPlace) {
+                // Asked for when there was somebody to post to, and somebody else's by now.
+                ready.place = None;
+            }
             let wake_at = match wait {
                 Wait::Until(at) => Some(at),
                 // With the whole window its own, the next place is one that its own worker gives back.
