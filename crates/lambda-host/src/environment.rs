@@ -190,7 +190,9 @@ impl Environment {
         }
         let mut state = self.state();
         state.offered = false;
-        if state.ended || !state.invocations.has_room() || !state.extensions.are_ready() {
+        state.polls.retain(|poll| !poll.is_closed());
+        let open = !state.ended && !state.polls.is_empty();
+        if !open || !state.invocations.has_room() || !state.extensions.are_ready() {
             return Err(invocation);
         }
         let (started, spent) = match state.invoke_since {

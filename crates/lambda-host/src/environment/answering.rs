@@ -1,6 +1,9 @@
 //! How invocations end: by the process's answer, or by what became of the process.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -25,10 +28,11 @@ impl Environment {
         payload: Bytes,
         error: Option<FunctionErrorKind>,
     ) -> Result<(), Refusal> {
+        let answered = Instant::now();
         let (outstanding, tail, offer, retired) = {
             let mut state = self.state();
             let outstanding = state.invocations.answered(request_id)?;
-            state.idle_since = Instant::now();
+            state.idle_since = answered;
             if !state.extensions.are_ready() {
                 state.extensions_due = Some(outstanding.deadline);
             }
@@ -52,7 +56,8 @@ impl Environment {
             Some(FunctionErrorKind::ResponseTooLarge) => Failure::ResponseTooLarge.status(),
             Some(_) => (Status::Error, None),
         };
-        self.conclude(outstanding, payload, error, tail, (status, error_type));
+        let duration = answered.duration_since(outstanding.started);
+        self.conclude(outstanding, payload, error, tail, (duration, status, error_type));
         if retired {
             self.stop.cancel();
         }
@@ -63,7 +68,9 @@ impl Environment {
     pub(crate) fn fail(&self, outstanding: Outstanding, failure: &Failure, now: SystemTime) {
         let payload = failure.payload(&outstanding.request_id, now);
         let tail = outstanding.log_tail.then(|| self.tail());
-        self.conclude(outstanding, payload, Some(failure.kind()), tail, failure.status());
+        let (status, error_type) = failure.status();
+        let ended = (outstanding.started.elapsed(), status, error_type);
+        self.conclude(outstanding, payload, Some(failure.kind()), tail, ended);
     }
 
     fn conclude(
@@ -72,10 +79,9 @@ impl Environment {
         payload: Bytes,
         error: Option<FunctionErrorKind>,
         tail: Option<Vec<u8>>,
-        (status, error_type): (Status, Option<&'static str>),
+        (duration, status, error_type): (Duration, Status, Option<&'static str>),
     ) {
-        let Outstanding { request_id, answer, slot, started, init_duration, .. } = outstanding;
-        let duration = started.elapsed();
+        let Outstanding { request_id, answer, slot, init_duration, .. } = outstanding;
         let report = Report { status, error_type, duration, init_duration, produced: payload.len() };
         let peak_mb = || memory::peak_mb(self.process.pid());
         let log_tail = tail.map(|own| self.platform_log.tail(&own, &request_id, &report, peak_mb()));
