@@ -1,10 +1,11 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use dunlin_events::{RouteKey, limits};
 
 use crate::{
     ConfigError,
     authorize::{Authorization, Authorizer},
+    integration::{self, Integration},
     registry::Registry,
     selection::SelectionExpression,
     throttle::{StageBuckets, StageThrottles, Throttle},
@@ -47,25 +48,6 @@ pub struct RouteConfig {
     pub authorization: Authorization,
 }
 
-/// What stands behind a route.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Integration {
-    /// `AWS_PROXY`: a function gets the event and returns a proxy result.
-    LambdaProxy(LambdaProxy),
-}
-
-/// A function behind a route.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LambdaProxy {
-    /// Name or ARN, as the back end knows it.
-    pub function: String,
-    /// Between 50 ms and 29 s (G1).
-    pub timeout: Duration,
-    /// Whether the function's policy lets this API invoke it from this route (G9).
-    pub permitted: bool,
-}
-
 /// An API as the gateway runs it: checked, with its routes in reach.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -91,7 +73,7 @@ pub(crate) struct Stage {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) key: Box<str>,
-    pub(crate) integration: Option<Integration>,
+    pub(crate) integration: Option<integration::Compiled>,
     pub(crate) two_way: bool,
     pub(crate) authorizer: Authorizer,
 }
@@ -154,16 +136,8 @@ impl Route {
                 "starts with $, which only $connect, $disconnect and $default may",
             ));
         }
-        if let Some(Integration::LambdaProxy(LambdaProxy { timeout, .. })) = &integration {
-            let (min, max) = (limits::INTEGRATION_TIMEOUT_MIN, limits::INTEGRATION_TIMEOUT_MAX);
-            if !(min..=max).contains(timeout) {
-                let given = timeout.as_millis();
-                let (min, max) = (min.as_millis(), max.as_millis());
-                let problem =
-                    format!("has an integration timeout of {given} ms; {min} to {max} ms are allowed");
-                return Err(route_error(api_id, &key, problem));
-            }
-        }
+        let integration = integration.map(integration::Compiled::new).transpose();
+        let integration = integration.map_err(|problem| route_error(api_id, &key, problem))?;
         if authorization != Authorization::None && key != RouteKey::CONNECT {
             return Err(route_error(api_id, &key, "has an authorizer, which only $connect can have"));
         }
@@ -215,7 +189,10 @@ fn stage_name_problem(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::LambdaFunction;
 
     fn config(expression: &str, keys: &[&str]) -> ApiConfig {
         let route = |key: &&str| RouteConfig {
@@ -278,7 +255,7 @@ mod tests {
         check_error(config("x", &[""]), "API a1: route \"\" has an empty key");
 
         let mut slow = config("x", &["join"]);
-        slow.routes[0].integration = Some(Integration::LambdaProxy(LambdaProxy {
+        slow.routes[0].integration = Some(Integration::LambdaProxy(LambdaFunction {
             function: "f".to_owned(),
             timeout: Duration::from_secs(30),
             permitted: true,

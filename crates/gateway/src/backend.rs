@@ -14,6 +14,18 @@ pub trait Backend: Send + Sync + 'static {
         function: &str,
         payload: Bytes,
     ) -> impl Future<Output = Result<Bytes, BackendError>> + Send;
+
+    /// Hands `payload` over to `function`, to be run later (G8). By default that is a call whose answer is dropped.
+    ///
+    /// # Errors
+    /// See [`BackendError`].
+    fn invoke_event(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        async move { self.invoke(function, payload).await.map(drop) }
+    }
 }
 
 impl<B: Backend> Backend for std::sync::Arc<B> {
@@ -23,6 +35,14 @@ impl<B: Backend> Backend for std::sync::Arc<B> {
         payload: Bytes,
     ) -> impl Future<Output = Result<Bytes, BackendError>> + Send {
         (**self).invoke(function, payload)
+    }
+
+    fn invoke_event(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).invoke_event(function, payload)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The events that functions receive (section 4).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_events::{
@@ -14,6 +14,7 @@ use crate::{
     api::{Api, Stage},
     connection::Connection,
     head::Head,
+    integration::{Compiled as Integration, MappingInput, Prepared},
 };
 
 /// What every event of one connection says the same.
@@ -39,8 +40,78 @@ pub(crate) struct Forwarded<'a> {
 }
 
 impl EventSource<'_> {
+    /// What the integration of `$connect` is called with.
+    pub(crate) fn prepare_connect(
+        &self,
+        integration: &Integration,
+        occasion: &Occasion<'_>,
+        head: &Head,
+        forwarded: &Forwarded<'_>,
+        authorizer: Option<&RawValue>,
+    ) -> Prepared {
+        if integration.wants_event() {
+            return Prepared::Event(self.connect(occasion, head, forwarded, authorizer));
+        }
+        let pairs = |multi: &Multi<'_>| {
+            let last = |(name, values): &(Cow<'_, str>, Vec<Cow<'_, str>>)| {
+                (name.to_string(), values.last().map(ToString::to_string).unwrap_or_default())
+            };
+            multi.iter().map(last).collect()
+        };
+        let mut event = self.event(EventType::Connect, occasion);
+        event.request_context.authorizer = authorizer;
+        let headers = pairs(&all_headers(head, forwarded));
+        self.mapped(&event, String::new(), pairs(&query_of(head)), headers)
+    }
+
+    /// What the integration of a message is called with.
+    pub(crate) fn prepare_message(
+        &self,
+        integration: &Integration,
+        occasion: &Occasion<'_>,
+        message_id: &str,
+        body: &str,
+    ) -> Prepared {
+        if integration.wants_event() {
+            return Prepared::Event(self.message(occasion, message_id, body));
+        }
+        let mut event = self.event(EventType::Message, occasion);
+        event.request_context.message_id = Some(message_id.into());
+        self.mapped(&event, body.to_owned(), Vec::new(), Vec::new())
+    }
+
+    /// What the integration of `$disconnect` is called with.
+    pub(crate) fn prepare_disconnect(
+        &self,
+        integration: &Integration,
+        occasion: &Occasion<'_>,
+        code: u16,
+        reason: &str,
+    ) -> Prepared {
+        if integration.wants_event() {
+            return Prepared::Event(self.disconnect(occasion, code, reason));
+        }
+        let mut event = self.event(EventType::Disconnect, occasion);
+        event.request_context.disconnect_status_code = Some(code);
+        event.request_context.disconnect_reason = Some(reason.into());
+        self.mapped(&event, String::new(), Vec::new(), Vec::new())
+    }
+
+    fn mapped(
+        &self,
+        event: &WebSocketEvent<'_>,
+        body: String,
+        query: Vec<(String, String)>,
+        headers: Vec<(String, String)>,
+    ) -> Prepared {
+        // As for events, there is nothing to fail at.
+        let context = serde_json::to_value(&event.request_context).unwrap_or_default();
+        let stage = Arc::clone(&self.connection.stage);
+        Prepared::Mapped(Box::new(MappingInput { body, context, query, headers, stage }))
+    }
+
     /// The CONNECT event of this handshake.
-    pub(crate) fn connect(
+    fn connect(
         &self,
         occasion: &Occasion<'_>,
         head: &Head,
@@ -64,7 +135,7 @@ impl EventSource<'_> {
     }
 
     /// The MESSAGE event of this text.
-    pub(crate) fn message(&self, occasion: &Occasion<'_>, message_id: &str, body: &str) -> Bytes {
+    fn message(&self, occasion: &Occasion<'_>, message_id: &str, body: &str) -> Bytes {
         let mut event = self.event(EventType::Message, occasion);
         event.request_context.message_id = Some(message_id.into());
         event.body = Some(body.into());
@@ -72,7 +143,7 @@ impl EventSource<'_> {
     }
 
     /// The DISCONNECT event, with the few headers that the service invents for it.
-    pub(crate) fn disconnect(&self, occasion: &Occasion<'_>, code: u16, reason: &str) -> Bytes {
+    fn disconnect(&self, occasion: &Occasion<'_>, code: u16, reason: &str) -> Bytes {
         let headers = [
             ("Host", &*self.connection.domain_name),
             ("x-api-key", ""),

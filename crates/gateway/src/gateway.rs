@@ -21,6 +21,7 @@ use crate::{
     counters::LiveCounters,
     host::Hosts,
     ids::Ids,
+    integration::HttpClient,
     sigv4::{MANAGEMENT_SERVICE, Verifier},
     throttle::AccountBuckets,
 };
@@ -34,6 +35,7 @@ pub struct Gateway<B> {
     pub(crate) ids: Ids,
     pub(crate) verifier: Verifier,
     pub(crate) account: AccountBuckets,
+    pub(crate) http: HttpClient,
     apis: HashMap<Box<str>, Arc<Api>>,
     listeners: AtomicU32,
     /// Room for sockets that are not, or not yet, connections.
@@ -91,6 +93,7 @@ impl<B: Backend> Gateway<B> {
                 config.region.clone(),
                 Arc::clone(&config.credentials),
             ),
+            http: HttpClient::new(),
             account: AccountBuckets::new(config.account_throttles),
             apis: compiled,
             listeners: AtomicU32::new(0),

@@ -18,7 +18,6 @@ use crate::{
     event::{EventSource, Forwarded, Occasion},
     gateway::{Gateway, Listener},
     head::Head,
-    invoke,
     refusal::{Refusal, http_date},
     session::Session,
     socket::Socket,
@@ -168,8 +167,8 @@ impl<B: Backend> Handshake<B> {
         let request_id = gateway.ids.request(now_ms);
         let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
         let source = EventSource { api, connection };
-        let event = source.connect(&occasion, &self.head, forwarded, authorizer);
-        let answer = invoke::call(&gateway.backend, integration, event).await;
+        let prepared = source.prepare_connect(integration, &occasion, &self.head, forwarded, authorizer);
+        let answer = integration.call(&gateway.backend, &gateway.http, prepared).await;
         let result = answer.map_err(|failure| {
             let connection_id = connection.id();
             let route_key = RouteKey::CONNECT;

@@ -15,7 +15,7 @@ use crate::{
     api::Api,
     gateway::{Gateway, Listener},
     management,
-    refusal::message_body,
+    refusal::{http_date, message_body},
     stream::Rewound,
 };
 
@@ -84,6 +84,10 @@ async fn answer<B: Backend>(gateway: &Gateway<B>, api: &Arc<Api>, request: Reque
     let request_id = gateway.ids.request(now_ms);
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
         answer.headers_mut().insert("x-amzn-requestid", request_id);
+    }
+    // SDKs set their own clock by it, so it has to be the one that signatures are verified with.
+    if let Ok(date) = HeaderValue::try_from(http_date(gateway.now_ms())) {
+        answer.headers_mut().insert(header::DATE, date);
     }
     answer
 }

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use dunlin_events::{ErrorFrame, ErrorMessage, ProxyResult, limits};
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
-    Backend, BackendError, Integration,
+    Backend, BackendError,
     api::{Api, Route},
     connection::{Connection, InFlight},
     event::{EventSource, Occasion},
     gateway::{Gateway, Listener},
+    integration::Prepared,
 };
 
 /// Why an integration gave no proxy result.
@@ -27,6 +26,12 @@ pub(crate) enum Failure {
     NoIntegration,
     #[error("the function's answer is not a proxy result: {0}")]
     Malformed(String),
+    #[error("no request template is for this message, and the passthrough behavior lets nothing else pass")]
+    NoTemplate,
+    #[error("the mapping failed: {0}")]
+    Mapping(String),
+    #[error("the endpoint failed: {0}")]
+    Endpoint(String),
     #[error("{0}")]
     Backend(#[from] BackendError),
 }
@@ -36,12 +41,14 @@ impl Failure {
     pub(crate) fn handshake_status(&self) -> u16 {
         match self {
             Failure::TimedOut => 504,
+            Failure::NoTemplate => 415,
             Failure::NotPermitted
             | Failure::NoIntegration
+            | Failure::Mapping(_)
             | Failure::Backend(
                 BackendError::NotPermitted | BackendError::NotFound | BackendError::Throttled,
             ) => 500,
-            Failure::Malformed(_) | Failure::Backend(_) => 502,
+            Failure::Malformed(_) | Failure::Endpoint(_) | Failure::Backend(_) => 502,
         }
     }
 
@@ -52,21 +59,6 @@ impl Failure {
             _ => ErrorMessage::InternalServerError,
         }
     }
-}
-
-/// Calls an integration with an event, within its timeout.
-pub(crate) async fn call<B: Backend>(
-    backend: &B,
-    integration: &Integration,
-    event: Bytes,
-) -> Result<ProxyResult, Failure> {
-    let Integration::LambdaProxy(proxy) = integration;
-    if !proxy.permitted {
-        return Err(Failure::NotPermitted);
-    }
-    let answer = timeout(proxy.timeout, backend.invoke(&proxy.function, event));
-    let answer = answer.await.map_err(|_| Failure::TimedOut)??;
-    ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
 }
 
 /// Routes a message and starts its integration; the caller never waits for it (T8).
@@ -91,33 +83,56 @@ pub(crate) fn start_message<B: Backend>(
     // The event is made here, so that the text's buffer is free for the next message.
     let message_id = gateway.ids.message(now_ms, connection.suffix);
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
-    let event = EventSource { api, connection }.message(&occasion, &message_id, text);
+    let source = EventSource { api, connection };
+    let Some(integration) = &route.integration else {
+        answer(gateway, route, connection, Err(Failure::NoIntegration), &request_id);
+        return;
+    };
+    if let Some(result) = integration.constant() {
+        answer(gateway, route, connection, Ok(result), &request_id);
+        return;
+    }
+    let prepared = source.prepare_message(integration, &occasion, &message_id, text);
+    if let Some(result) = integration.answer_at_once(&prepared) {
+        answer(gateway, route, connection, result, &request_id);
+        return;
+    }
     let in_flight = InFlight::new(Arc::clone(connection));
-    let task = message(Arc::clone(gateway), Arc::clone(route), in_flight, event, request_id);
+    let task = message(Arc::clone(gateway), Arc::clone(route), in_flight, prepared, request_id);
     let kill = listener.kill.clone();
     listener.tracker.spawn(kill.run_until_cancelled_owned(task));
 }
 
-/// Calls a message's integration and answers the client, if the route does.
+/// Calls a message's integration and answers the client.
 async fn message<B: Backend>(
     gateway: Arc<Gateway<B>>,
     route: Arc<Route>,
     in_flight: InFlight,
-    event: Bytes,
+    prepared: Prepared,
     request_id: String,
 ) {
-    let connection = in_flight.connection();
-    let frame = match &route.integration {
-        Some(integration) => call(&gateway.backend, integration, event).await,
+    let result = match &route.integration {
+        Some(integration) => integration.call(&gateway.backend, &gateway.http, prepared).await,
         None => Err(Failure::NoIntegration),
     };
-    match frame.and_then(|result| if route.two_way { response_frame(result).map(Some) } else { Ok(None) }) {
-        Ok(Some(frame)) => send(&gateway, connection, frame),
+    answer(&gateway, &route, in_flight.connection(), result, &request_id);
+}
+
+/// Tells the client what came out, if the route does.
+fn answer<B>(
+    gateway: &Gateway<B>,
+    route: &Route,
+    connection: &Connection,
+    result: Result<ProxyResult, Failure>,
+    request_id: &str,
+) {
+    match result.and_then(|result| if route.two_way { response_frame(result).map(Some) } else { Ok(None) }) {
+        Ok(Some(frame)) => send(gateway, connection, frame),
         Ok(None) => {}
         Err(failure) => {
             let connection_id = connection.id();
             tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
-            send_error(&gateway, connection, failure.message(), &request_id);
+            send_error(gateway, connection, failure.message(), request_id);
         }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! use bytes::Bytes;
 //! use dunlin_gateway::{
-//!     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaProxy,
+//!     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaFunction,
 //!     RouteConfig, StageConfig,
 //! };
 //! use futures_util::{SinkExt, StreamExt};
@@ -26,7 +26,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let function = LambdaProxy { function: "greet".to_owned(), timeout: Duration::from_secs(29), permitted: true };
+//! let function = LambdaFunction { function: "greet".to_owned(), timeout: Duration::from_secs(29), permitted: true };
 //! let api = ApiConfig {
 //!     api_id: "a1b2c3d4e5".to_owned(),
 //!     route_selection_expression: "$request.body.action".to_owned(),
@@ -81,7 +81,8 @@ mod config;
 mod selection;
 mod throttle;
 
-// What integrations get and give.
+// What stands behind routes.
+mod integration;
 pub mod velocity;
 
 // From a TCP connection to a WebSocket or a management call.
@@ -109,11 +110,14 @@ mod socket;
 mod counters;
 mod ids;
 
-pub use api::{ApiConfig, Integration, LambdaProxy, RouteConfig, StageConfig};
+pub use api::{ApiConfig, RouteConfig, StageConfig};
 pub use authorize::{Authorization, AuthorizerConfig};
 pub use backend::{Backend, BackendError};
 pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
 pub use counters::Counters;
 pub use gateway::{Gateway, SHUTDOWN_TIME_MAX, ServeError};
+pub use integration::{
+    HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping, Passthrough, Templates,
+};
 pub use throttle::{AccountThrottles, StageThrottles, Throttle};
 pub use tokio_rustls::rustls;

@@ -115,8 +115,9 @@ async fn tell_disconnect<B: Backend>(
     let now_ms = gateway.now_ms();
     let request_id = gateway.ids.request(now_ms);
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
-    let event = EventSource { api, connection }.disconnect(&occasion, ending.code(), ending.reason());
-    if let Err(failure) = invoke::call(&gateway.backend, integration, event).await {
+    let source = EventSource { api, connection };
+    let prepared = source.prepare_disconnect(integration, &occasion, ending.code(), ending.reason());
+    if let Err(failure) = integration.call(&gateway.backend, &gateway.http, prepared).await {
         let connection_id = connection.id();
         tracing::warn!(request_id, connection_id, route_key = &*route.key, "disconnect failed: {failure}");
     }

@@ -138,7 +138,7 @@ pub(crate) fn credentials() -> Credentials {
 fn api() -> ApiConfig {
     let route = |key: &str| RouteConfig {
         key: key.to_owned(),
-        integration: Some(Integration::LambdaProxy(LambdaProxy {
+        integration: Some(Integration::LambdaProxy(LambdaFunction {
             function: "who_am_i".to_owned(),
             timeout: Duration::from_secs(29),
             permitted: true,

@@ -11,7 +11,30 @@ pub(crate) struct SelectionExpression {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Part {
     Literal(String),
+    /// A path into the message.
     Body(Vec<Step>),
+    /// `integration.response.statuscode`
+    Status,
+    /// `integration.response.header.name`
+    Header(Box<str>),
+    /// A path into a back end's answer.
+    Answer(Vec<Step>),
+}
+
+/// What an expression may look at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The message: routes are selected by it (R1).
+    Message,
+    /// Whatever template selection may look at (G4).
+    Template,
+}
+
+/// A back end's answer, as expressions see it.
+struct Answer<'a> {
+    body: &'a str,
+    status: u16,
+    headers: &'a [(String, String)],
 }
 
 impl SelectionExpression {
@@ -20,6 +43,18 @@ impl SelectionExpression {
     /// # Errors
     /// A sentence that says what is wrong and what is expected.
     pub(crate) fn parse(expression: &str) -> Result<Self, String> {
+        Self::parse_in(expression, Scope::Message)
+    }
+
+    /// Reads the expression that selects a template (G4): it may also look at a back end's answer.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn parse_template(expression: &str) -> Result<Self, String> {
+        Self::parse_in(expression, Scope::Template)
+    }
+
+    fn parse_in(expression: &str, scope: Scope) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = expression;
@@ -37,7 +72,7 @@ impl SelectionExpression {
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Body(parse_variable(variable)?));
+            parts.push(parse_variable(variable, scope)?);
             rest = after;
         }
         literal.push_str(rest);
@@ -53,22 +88,47 @@ impl SelectionExpression {
     /// The key that the expression yields for this message; none if the message is not JSON and the expression looks
     /// into it (R4, R6). A path that leads nowhere yields empty text (R3).
     pub(crate) fn evaluate<'b>(&'b self, body: &'b str) -> Option<Cow<'b, str>> {
+        self.evaluate_with(body, None)
+    }
+
+    /// The key for a back end's answer.
+    pub(crate) fn evaluate_response<'b>(
+        &'b self,
+        body: &'b str,
+        status: u16,
+        headers: &'b [(String, String)],
+    ) -> Option<Cow<'b, str>> {
+        self.evaluate_with("", Some(&Answer { body, status, headers }))
+            .map(|key| Cow::Owned(key.into_owned()))
+    }
+
+    fn evaluate_with<'b>(&'b self, body: &'b str, answer: Option<&Answer<'b>>) -> Option<Cow<'b, str>> {
         if let [part] = self.parts.as_slice() {
-            return part.evaluate(body);
+            return part.evaluate(body, answer);
         }
         let mut key = String::new();
         for part in &self.parts {
-            key.push_str(&part.evaluate(body)?);
+            key.push_str(&part.evaluate(body, answer)?);
         }
         Some(Cow::Owned(key))
     }
 }
 
 impl Part {
-    fn evaluate<'b>(&'b self, body: &'b str) -> Option<Cow<'b, str>> {
+    fn evaluate<'b>(&'b self, body: &'b str, answer: Option<&Answer<'b>>) -> Option<Cow<'b, str>> {
+        let in_json = |text: &'b str, path: &[Step]| {
+            Some(json::lookup(text, path).ok()?.map_or(Cow::Borrowed(""), json::to_text))
+        };
         match self {
             Part::Literal(text) => Some(Cow::Borrowed(text)),
-            Part::Body(path) => Some(json::lookup(body, path).ok()?.map_or(Cow::Borrowed(""), json::to_text)),
+            Part::Body(path) => in_json(body, path),
+            Part::Answer(path) => in_json(answer?.body, path),
+            Part::Status => Some(Cow::Owned(answer?.status.to_string())),
+            Part::Header(name) => {
+                let mut headers = answer?.headers.iter();
+                let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
+                Some(Cow::Borrowed(found.map_or("", |(_, value)| value)))
+            }
         }
     }
 }
@@ -97,12 +157,33 @@ fn split_variable(text: &str) -> Result<(&str, &str), String> {
     Ok(text.split_at(end))
 }
 
-fn parse_variable(variable: &str) -> Result<Vec<Step>, String> {
-    let Some(mut rest) = variable.strip_prefix("request.body") else {
+fn parse_variable(variable: &str, scope: Scope) -> Result<Part, String> {
+    if let Some(path) = variable.strip_prefix("request.body") {
+        return parse_path(variable, path).map(Part::Body);
+    }
+    if scope == Scope::Message {
         return Err(format!(
             "\"${variable}\" is not known; a route is selected by $request.body.…, and a literal dollar sign is \\$"
         ));
-    };
+    }
+    if variable == "integration.response.statuscode" {
+        return Ok(Part::Status);
+    }
+    for prefix in ["integration.response.header.", "integration.response.multivalueheader."] {
+        if let Some(name) = variable.strip_prefix(prefix).filter(|name| !name.is_empty()) {
+            return Ok(Part::Header(name.into()));
+        }
+    }
+    match variable.strip_prefix("integration.response.body") {
+        Some(path) => parse_path(variable, path).map(Part::Answer),
+        None => Err(format!(
+            "\"${variable}\" is not known; a template is selected by $request.body.… or $integration.response.…, and a literal \
+             dollar sign is \\$"
+        )),
+    }
+}
+
+fn parse_path(variable: &str, mut rest: &str) -> Result<Vec<Step>, String> {
     let unreadable = |rest: &str| format!("\"{rest}\" in \"${variable}\" is not .name, ['name'] or [0]");
     let mut path = Vec::new();
     while !rest.is_empty() {

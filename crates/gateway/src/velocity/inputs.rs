@@ -26,7 +26,7 @@ impl Default for Inputs<'_> {
 /// `$input`, with what it reads at most once.
 pub(super) struct Input<'a> {
     inputs: &'a Inputs<'a>,
-    body: OnceCell<Value>,
+    body: OnceCell<Option<Value>>,
 }
 
 impl<'a> Input<'a> {
@@ -49,12 +49,12 @@ impl<'a> Input<'a> {
 
     /// `$input.path('$.a')`: nothing if there is nothing.
     pub(super) fn path(&self, path: &str) -> Value {
-        JsonPath::parse(path).and_then(|path| path.find(self.body())).unwrap_or_default()
+        self.find(path).unwrap_or_default()
     }
 
     /// `$input.json('$.a')`: JSON; an empty text in quotes if there is nothing.
     pub(super) fn json(&self, path: &str) -> Value {
-        match JsonPath::parse(path).and_then(|path| path.find(self.body())) {
+        match self.find(path) {
             Some(found) => Value::text(found.to_json()),
             None => Value::text("\"\""),
         }
@@ -78,9 +78,10 @@ impl<'a> Input<'a> {
         Value::text(found.map_or("", |(_, value)| value.as_str()))
     }
 
-    /// The body as JSON; a body that is not JSON is nothing.
-    fn body(&self) -> &Value {
-        self.body.get_or_init(|| Value::from_json(self.inputs.body).unwrap_or_default())
+    /// In a body that is not JSON there is nothing.
+    fn find(&self, path: &str) -> Option<Value> {
+        let body = self.body.get_or_init(|| Value::from_json(self.inputs.body));
+        JsonPath::parse(path)?.find(body.as_ref()?)
     }
 }
 

@@ -78,6 +78,22 @@ pub enum RenderError {
     },
 }
 
+impl TemplateError {
+    /// Line and column in `source`, counted from 1.
+    #[must_use]
+    pub fn place(&self, source: &str) -> (usize, usize) {
+        let before = &source[..self.at.min(source.len())];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// What a path finds in a JSON text, as a text; none if there is nothing, or the text is not JSON.
+pub(crate) fn json_path(text: &str, path: &str) -> Option<String> {
+    let found = json_path::JsonPath::parse(path)?.find(&value::Value::from_json(text)?)?;
+    (!matches!(found, value::Value::Null)).then(|| found.to_string())
+}
+
 impl Template {
     /// Parses a template.
     ///
@@ -85,6 +101,23 @@ impl Template {
     /// If a directive is not closed, not available or not understood, or a bound is reached.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
         Ok(Template { block: parse::template(source)? })
+    }
+
+    /// The text that comes out whatever goes in, if there is nothing but text.
+    pub(crate) fn constant(&self) -> Option<&str> {
+        match self.block.as_slice() {
+            [] => Some(""),
+            [ast::Node::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Evaluates the template, and returns `$context` as the template leaves it: it may have put something there.
+    pub(crate) fn render_keeping_context(
+        &self,
+        inputs: &Inputs<'_>,
+    ) -> Result<(String, serde_json::Value), RenderError> {
+        render::Renderer::new(inputs).run_keeping_context(&self.block)
     }
 
     /// Evaluates the template.

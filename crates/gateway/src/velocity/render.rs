@@ -45,6 +45,18 @@ impl<'a> Renderer<'a> {
         Ok(out)
     }
 
+    /// Also returns `$context` as the template leaves it.
+    pub(super) fn run_keeping_context(
+        mut self,
+        block: &Block,
+    ) -> Result<(String, serde_json::Value), RenderError> {
+        let mut out = String::new();
+        self.block(block, &mut out)?;
+        let context = self.variables.get("context").map(Value::to_json).unwrap_or_default();
+        // What was printed as JSON reads as JSON.
+        Ok((out, serde_json::from_str(&context).unwrap_or_default()))
+    }
+
     fn block(&mut self, block: &Block, out: &mut String) -> Result<Flow, RenderError> {
         for node in block {
             self.step()?;

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use dunlin_gateway::{
     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
-    LambdaProxy, RouteConfig, StageConfig,
+    LambdaFunction, RouteConfig, StageConfig,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl Backend for Script {
 
 /// A route to the function that bears the key's name without its dollar sign.
 pub(crate) fn route(key: &str) -> RouteConfig {
-    let proxy = LambdaProxy {
+    let proxy = LambdaFunction {
         function: key.trim_start_matches('$').to_owned(),
         timeout: Duration::from_secs(29),
         permitted: true,

@@ -6,6 +6,7 @@ mod authorizing;
 mod events;
 mod handshake;
 mod harness;
+mod integrations;
 mod lifecycle;
 mod limits;
 mod management;

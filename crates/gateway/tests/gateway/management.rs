@@ -298,8 +298,9 @@ async fn the_clock_of_the_configuration_counts() {
     let mut caller = Caller::new(&stack).await;
     assert_eq!(caller.call("GET", &path(&id), "").await.0, 403);
     caller.time = then;
-    let (status, _, body) = caller.call("GET", &path(&id), "").await;
+    let (status, headers, body) = caller.call("GET", &path(&id), "").await;
     assert_eq!(status, 200);
+    assert_eq!(headers["date"], "Wed, 24 Jul 2024 07:47:14 GMT");
     assert!(body.starts_with(r#"{"connectedAt":"2024-07-24T07:47:14.000Z","#), "{body}");
 }
 

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Authorization, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaProxy,
+    ApiConfig, Authorization, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaFunction,
     RouteConfig, StageConfig, rustls::ServerConfig,
 };
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
@@ -134,7 +134,7 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
     let routes = api.routes.iter().map(|route| RouteConfig {
         key: route.key.clone(),
         integration: route.integration.as_ref().and_then(|integration| match &integration.kind {
-            IntegrationKind::LambdaProxy { function } => Some(Integration::LambdaProxy(LambdaProxy {
+            IntegrationKind::LambdaProxy { function } => Some(Integration::LambdaProxy(LambdaFunction {
                 function: function.clone(),
                 timeout: integration.timeout,
                 permitted: integration.credentials_arn.is_some()

@@ -1,0 +1,154 @@
+//! Calls HTTP endpoints.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use dunlin_events::limits;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::time::timeout;
+
+use super::{MappingInput, mapping::Answered};
+use crate::invoke::Failure;
+
+/// Bytes of an endpoint's answer: ours, what a function's answer may have. A frame carries less.
+const ANSWER_BYTES_MAX: usize = limits::INVOKE_PAYLOAD_BYTES_MAX;
+
+/// Connections kept for each endpoint: ours.
+const IDLE_CONNECTIONS_MAX: usize = 32;
+
+/// An HTTP endpoint behind a route.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpEndpoint {
+    /// `IntegrationMethod`.
+    pub method: Method,
+    /// `IntegrationUri`, which starts with `http://`; `{name}` stands for a path parameter.
+    pub uri: String,
+    /// Between 50 ms and 29 s (G1).
+    pub timeout: Duration,
+    /// `RequestParameters` (G6): where to, such as `integration.request.header.connectionId`, and what.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl HttpEndpoint {
+    pub(super) fn checked(self) -> Result<Self, String> {
+        let uri: Option<Uri> = self.uri.replace(['{', '}'], "").parse().ok();
+        if uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some()) {
+            return Ok(self);
+        }
+        Err(format!("has an integration URI \"{}\"; this gateway calls http:// endpoints", self.uri))
+    }
+}
+
+/// One client for all endpoints.
+pub(crate) struct HttpClient(Client<HttpConnector, Full<Bytes>>);
+
+impl HttpClient {
+    pub(crate) fn new() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let mut builder = Client::builder(TokioExecutor::new());
+        HttpClient(builder.pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build(connector))
+    }
+
+    pub(super) async fn call(
+        &self,
+        endpoint: &HttpEndpoint,
+        input: &MappingInput,
+        body: String,
+    ) -> Result<Answered, Failure> {
+        let request = endpoint.request(input, body)?;
+        timeout(endpoint.timeout, self.exchange(request)).await.map_err(|_| Failure::TimedOut)?
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, Failure> {
+        let response = self.0.request(request).await.map_err(|error| Failure::Endpoint(error.to_string()))?;
+        let (parts, mut body) = response.into_parts();
+        let mut collected = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Failure::Endpoint(error.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if collected.len() + data.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::Endpoint(format!("its answer has more than {ANSWER_BYTES_MAX} bytes")));
+            }
+            collected.extend_from_slice(&data);
+        }
+        let body = String::from_utf8(collected.into())
+            .map_err(|_| Failure::Endpoint("its answer is not UTF-8".to_owned()))?;
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let status = parts.status.as_u16();
+        Ok(Answered { status, selected_by: status.to_string(), headers, body })
+    }
+}
+
+impl HttpEndpoint {
+    fn request(&self, input: &MappingInput, body: String) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut uri = self.uri.clone();
+        let mut headers = Vec::new();
+        for (target, source) in &self.parameters {
+            let Some(value) = input.parameter(source) else { continue };
+            let encoded =
+                || percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+            if let Some(name) = target.strip_prefix("integration.request.header.") {
+                headers.push((name, value));
+            } else if let Some(name) = target.strip_prefix("integration.request.querystring.") {
+                let separator = if uri.contains('?') { '&' } else { '?' };
+                uri.push_str(&format!("{separator}{name}={}", encoded()));
+            } else if let Some(name) = target.strip_prefix("integration.request.path.") {
+                uri = uri.replace(&format!("{{{name}}}"), &encoded().to_string());
+            }
+        }
+        let bad = |problem: String| Failure::Mapping(problem);
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(&uri)
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| bad(format!("{uri}: {error}")))?;
+        for (name, value) in headers {
+            let header = HeaderName::from_bytes(name.as_bytes());
+            let value = HeaderValue::from_str(&value);
+            let (Ok(header), Ok(value)) = (header, value) else {
+                return Err(bad(format!("{name} cannot be a header with this value")));
+            };
+            request.headers_mut().insert(header, value);
+        }
+        Ok(request)
+    }
+}
+
+impl MappingInput {
+    /// The value of a mapping source (G6).
+    fn parameter(&self, source: &str) -> Option<String> {
+        let of = |pairs: &[(String, String)], name: &str, same: fn(&str, &str) -> bool| {
+            pairs.iter().rev().find(|(key, _)| same(key, name)).map(|(_, value)| value.clone())
+        };
+        if let Some(text) = source.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+            return Some(text.to_owned());
+        }
+        if let Some(path) = source.strip_prefix("route.request.body") {
+            let path = path.strip_prefix('.').unwrap_or(path);
+            return crate::velocity::json_path(&self.body, &format!("$.{path}"));
+        }
+        if let Some(name) = source.strip_prefix("route.request.header.") {
+            return of(&self.headers, name, str::eq_ignore_ascii_case);
+        }
+        if let Some(name) = source.strip_prefix("route.request.querystring.") {
+            return of(&self.query, name, str::eq);
+        }
+        if let Some(name) = source.strip_prefix("stageVariables.") {
+            return of(&self.stage.variables, name, str::eq);
+        }
+        let path = source.strip_prefix("context.")?;
+        match path.split('.').try_fold(&self.context, |value, name| value.get(name))? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Null => None,
+            other => Some(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What stands behind a route, and how it is called (section 3).
+
+mod endpoint;
+mod mapping;
+mod prepared;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dunlin_events::{ProxyResult, limits};
+use tokio::time::timeout;
+
+use crate::{Backend, BackendError, invoke::Failure};
+
+pub(crate) use endpoint::HttpClient;
+pub use endpoint::HttpEndpoint;
+pub use mapping::{IntegrationResponse, Mapping, Passthrough, Templates};
+pub(crate) use prepared::{MappingInput, Prepared};
+
+use mapping::{Answered, CompiledMapping};
+
+/// What stands behind a route.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Integration {
+    /// `AWS_PROXY`: a function gets the event and returns a proxy result.
+    LambdaProxy(LambdaFunction),
+    /// `AWS`, to a function: it gets what the request template makes, and integration responses turn its answer around.
+    Lambda {
+        /// The function.
+        function: LambdaFunction,
+        /// What it gets, and what the client gets.
+        mapping: Mapping,
+        /// Whether the gateway only hands the event over: `X-Amz-Invocation-Type: 'Event'` (G8).
+        asynchronous: bool,
+    },
+    /// `HTTP_PROXY`: an endpoint gets the message and its answer is the frame.
+    HttpProxy(HttpEndpoint),
+    /// `HTTP`: an endpoint, with mappings on both ways.
+    Http {
+        /// The endpoint.
+        endpoint: HttpEndpoint,
+        /// What it gets, and what the client gets.
+        mapping: Mapping,
+    },
+    /// `MOCK`: nothing stands behind the route; templates make the answer.
+    Mock(Mapping),
+}
+
+/// A function behind a route.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LambdaFunction {
+    /// Name or ARN, as the back end knows it.
+    pub function: String,
+    /// Between 50 ms and 29 s (G1).
+    pub timeout: Duration,
+    /// Whether the function's policy lets this API invoke it from this route (G9).
+    pub permitted: bool,
+}
+
+/// [`Integration`], checked.
+#[derive(Debug)]
+pub(crate) enum Compiled {
+    LambdaProxy(LambdaFunction),
+    Lambda { function: LambdaFunction, mapping: CompiledMapping, asynchronous: bool },
+    Http { endpoint: HttpEndpoint, mapping: Option<CompiledMapping> },
+    Mock(CompiledMapping),
+}
+
+impl Compiled {
+    /// Checks a configuration; the error says what is wrong with the route that has it.
+    pub(crate) fn new(config: Integration) -> Result<Self, String> {
+        match config {
+            Integration::LambdaProxy(function) => {
+                check_timeout(function.timeout)?;
+                Ok(Compiled::LambdaProxy(function))
+            }
+            Integration::Lambda { function, mapping, asynchronous } => {
+                check_timeout(function.timeout)?;
+                Ok(Compiled::Lambda { function, mapping: CompiledMapping::new(mapping)?, asynchronous })
+            }
+            Integration::HttpProxy(endpoint) => {
+                check_timeout(endpoint.timeout)?;
+                Ok(Compiled::Http { endpoint: endpoint.checked()?, mapping: None })
+            }
+            Integration::Http { endpoint, mapping } => {
+                check_timeout(endpoint.timeout)?;
+                let mapping = Some(CompiledMapping::new(mapping)?);
+                Ok(Compiled::Http { endpoint: endpoint.checked()?, mapping })
+            }
+            Integration::Mock(mapping) => Ok(Compiled::Mock(CompiledMapping::new(mapping)?)),
+        }
+    }
+
+    /// Whether it wants the event of section 4, rather than what mappings look at.
+    pub(crate) fn wants_event(&self) -> bool {
+        matches!(self, Compiled::LambdaProxy(_))
+    }
+
+    /// The answer that it always gives, whatever the message.
+    pub(crate) fn constant(&self) -> Option<ProxyResult> {
+        match self {
+            Compiled::Mock(mapping) => mapping.constant(),
+            _ => None,
+        }
+    }
+
+    /// The answer, if nobody needs to be waited for.
+    pub(crate) fn answer_at_once(&self, prepared: &Prepared) -> Option<Result<ProxyResult, Failure>> {
+        match (self, prepared) {
+            (Compiled::Mock(mapping), Prepared::Mapped(input)) => Some(mock(mapping, input)),
+            _ => None,
+        }
+    }
+
+    /// Calls what stands behind the route, within its timeout.
+    pub(crate) async fn call<B: Backend>(
+        &self,
+        backend: &B,
+        http: &HttpClient,
+        prepared: Prepared,
+    ) -> Result<ProxyResult, Failure> {
+        match (self, prepared) {
+            (Compiled::LambdaProxy(function), Prepared::Event(event)) => {
+                let answer = function.invoke(backend, event).await??;
+                ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
+            }
+            (Compiled::Lambda { function, mapping, asynchronous }, Prepared::Mapped(mut input)) => {
+                let payload = Bytes::from(mapping.request(&mut input)?);
+                if *asynchronous {
+                    return function.hand_over(backend, payload).await;
+                }
+                let answered = match function.invoke(backend, payload).await? {
+                    Ok(answer) => Answered::function(&answer)?,
+                    Err(BackendError::FunctionError { message }) => Answered::function_error(message),
+                    Err(error) => return Err(error.into()),
+                };
+                mapping.response(answered, &input)
+            }
+            (Compiled::Http { endpoint, mapping: None }, Prepared::Mapped(input)) => {
+                let answered = http.call(endpoint, &input, input.body.clone()).await?;
+                Ok(answered.into_result())
+            }
+            (Compiled::Http { endpoint, mapping: Some(mapping) }, Prepared::Mapped(mut input)) => {
+                let body = mapping.request(&mut input)?;
+                let answered = http.call(endpoint, &input, body).await?;
+                mapping.response(answered, &input)
+            }
+            (Compiled::Mock(mapping), Prepared::Mapped(input)) => mock(mapping, &input),
+            // What is prepared is what `wants_event` asks for.
+            (_, Prepared::Event(_)) | (Compiled::LambdaProxy(_), Prepared::Mapped(_)) => {
+                Err(Failure::Mapping("the integration was given something else than it takes".to_owned()))
+            }
+        }
+    }
+}
+
+impl LambdaFunction {
+    async fn invoke<B: Backend>(
+        &self,
+        backend: &B,
+        payload: Bytes,
+    ) -> Result<Result<Bytes, BackendError>, Failure> {
+        if !self.permitted {
+            return Err(Failure::NotPermitted);
+        }
+        let answer = timeout(self.timeout, backend.invoke(&self.function, payload));
+        answer.await.map_err(|_| Failure::TimedOut)
+    }
+
+    async fn hand_over<B: Backend>(&self, backend: &B, payload: Bytes) -> Result<ProxyResult, Failure> {
+        if !self.permitted {
+            return Err(Failure::NotPermitted);
+        }
+        let accepted = timeout(self.timeout, backend.invoke_event(&self.function, payload));
+        accepted.await.map_err(|_| Failure::TimedOut)??;
+        Ok(ProxyResult::status(200))
+    }
+}
+
+/// The template's own answer: a JSON object with a `statusCode`, which integration responses are chosen by.
+fn mock(mapping: &CompiledMapping, input: &MappingInput) -> Result<ProxyResult, Failure> {
+    let mut input = input.clone();
+    let answer = mapping.request(&mut input)?;
+    let status = mapping::mock_status(&answer).ok_or_else(|| {
+        Failure::Mapping(
+            "the template of a MOCK integration must give {\"statusCode\": 200} or the like".to_owned(),
+        )
+    })?;
+    mapping.response(
+        Answered { status, selected_by: status.to_string(), headers: Vec::new(), body: String::new() },
+        &input,
+    )
+}
+
+fn check_timeout(timeout: Duration) -> Result<(), String> {
+    let (min, max) = (limits::INTEGRATION_TIMEOUT_MIN, limits::INTEGRATION_TIMEOUT_MAX);
+    if (min..=max).contains(&timeout) {
+        return Ok(());
+    }
+    let (given, min, max) = (timeout.as_millis(), min.as_millis(), max.as_millis());
+    Err(format!("has an integration timeout of {given} ms; {min} to {max} ms are allowed"))
+}
