@@ -16,7 +16,10 @@ use crate::{
     node::{Kind, Node},
     resources::{self, Type},
     source::{Sources, Span},
-    template::{self, Declared, parameters},
+    template::{
+        self, Declared,
+        parameters::{self, Giver},
+    },
     yaml,
 };
 
@@ -102,7 +105,8 @@ impl Resolver<'_> {
         let root = yaml::parse(instance.source, &text)?;
         template::check(&root, self.findings)?;
         let mut scope = Scope::new(self.settings, self.findings, instance.stack_name.clone());
-        scope.parameters = parameters::read(&root, instance.values, self.findings);
+        let giver = if instance.depth == 0 { Giver::CommandLine } else { Giver::StackAround };
+        scope.parameters = parameters::read(&root, instance.values, giver, self.findings);
         let template = template::read(&root, &mut scope)?;
         scope.unreadable = template.unreadable;
         scope.declared = template.resources.iter().map(|resource| resource.logical_id.clone()).collect();

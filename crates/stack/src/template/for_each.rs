@@ -11,6 +11,9 @@ const PREFIX: &str = "Fn::ForEach::";
 /// Loops in loops: the service's own limit is five, and five it is.
 const NESTED_MAX: usize = 5;
 
+/// Entries of one mapping once its loops are written out: ours, above what any mapping of a template may have.
+const ENTRIES_MAX: usize = 2_000;
+
 /// `entries` with every loop below them written out.
 pub(super) fn expanded(entries: &[Entry], scope: &Scope<'_>) -> Outcome<Vec<Entry>> {
     // Most templates have none; they are copied as they are.
@@ -61,6 +64,10 @@ fn expand_entry(entry: &Entry, scope: &Scope<'_>, depth: usize, result: &mut Vec
             for entry in made {
                 if result.iter().any(|other| other.key == entry.key) {
                     let message = format!("{key} makes the key {} twice; put ${{{name}}} into it", entry.key);
+                    return Err(Fault::at(*at, message));
+                }
+                if result.len() >= ENTRIES_MAX {
+                    let message = format!("loops make more than {ENTRIES_MAX} entries of one mapping here");
                     return Err(Fault::at(*at, message));
                 }
                 result.push(entry);

@@ -36,6 +36,7 @@ const KEYS: [&str; 11] = [
 pub(crate) fn read(
     root: &Node,
     values: &BTreeMap<String, String>,
+    giver: Giver,
     findings: &Findings,
 ) -> HashMap<String, Node> {
     let Some(section) = root.get("Parameters") else {
@@ -53,9 +54,17 @@ pub(crate) fn read(
     }
     unknown(declared, section.at, values, findings);
     let value = |entry: &Entry| {
-        let declaration = Declaration { name: &entry.key, at: entry.at, node: &entry.value };
+        let declaration = Declaration { name: &entry.key, at: entry.at, node: &entry.value, giver };
         let value = declaration.value(values.get(&entry.key));
-        let closest = || Node::made(entry.at, values.get(&entry.key).unwrap_or(&entry.key));
+        let closest = || {
+            let text = Node::made(entry.at, values.get(&entry.key).unwrap_or(&entry.key));
+            let kind = entry.value.get("Type").and_then(|entry| entry.value.as_text());
+            if kind.is_some_and(|kind| kind.contains("List")) {
+                Node::seq(entry.at, vec![text])
+            } else {
+                text
+            }
+        };
         (entry.key.clone(), findings.keep(value).unwrap_or_else(closest))
     };
     declared.iter().map(value).collect()
@@ -76,15 +85,33 @@ fn unknown(declared: &[Entry], at: Span, values: &BTreeMap<String, String>, find
     }
 }
 
+/// Who gives values to parameters, for sentences.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Giver {
+    CommandLine,
+    StackAround,
+}
+
+impl Giver {
+    fn advice(self, name: &str) -> String {
+        match self {
+            Self::CommandLine => format!("with --parameter {name}=VALUE"),
+            Self::StackAround => "in Parameters of the stack around it".to_owned(),
+        }
+    }
+}
+
 struct Declaration<'t> {
     name: &'t str,
     at: Span,
     node: &'t Node,
+    giver: Giver,
 }
 
 impl Declaration<'_> {
     fn value(&self, given: Option<&String>) -> Outcome<Node> {
-        let Self { name, at, node } = *self;
+        let Self { name, at, node, giver } = *self;
+        let advice = || giver.advice(name);
         let other = node.entries().iter().find(|entry| !KEYS.contains(&entry.key.as_str()));
         if let Some(other) = other {
             let message =
@@ -99,8 +126,7 @@ impl Declaration<'_> {
             (Some(given), _) => (given.clone(), at),
             (None, Some((default, at))) => (default, at),
             (None, None) => {
-                let message =
-                    format!("parameter {name} has no Default; give it a value with --parameter {name}=VALUE");
+                let message = format!("parameter {name} has no Default; give it a value {}", advice());
                 return Err(Fault::at(at, message));
             }
         };
@@ -112,8 +138,8 @@ impl Declaration<'_> {
             ParameterType::of(type_name, name, self.node.get("Type").map_or(at, |entry| entry.value.at))?;
         if kind.in_store && given.is_none() {
             let message = format!(
-                "the value of parameter {name} lies in the account's parameter store; give it one with --parameter \
-                 {name}=VALUE"
+                "the value of parameter {name} lies in the account's parameter store; give it one {}",
+                advice()
             );
             return Err(Fault::at(at, message));
         }

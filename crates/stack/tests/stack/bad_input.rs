@@ -1,8 +1,8 @@
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use dunlin_stack::{Parameters, Stack, TemplateError};
 
-use crate::{PATH, parse, refusal, refusals};
+use crate::{parse, refusal, refusals};
 
 /// An API with one route to one function; each test breaks one thing.
 const GOOD: &str = "\
@@ -374,51 +374,6 @@ fn three_hundred_routes_and_one_more() {
     };
     assert_eq!(parse(&routes(300)).apis[0].routes.len(), 300);
     assert_eq!(refusal(&routes(301)), "350: Api has more than 300 routes; the service stops there");
-}
-
-#[test]
-fn parameters() {
-    let with = |declaration: &str, values: &[(&str, &str)]| {
-        let text = format!("Parameters:\n  {declaration}\n{GOOD}");
-        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let parameters = Parameters { values, ..Parameters::default() };
-        Stack::parse(Path::new(PATH), &text, &parameters)
-            .map(|_| ())
-            .map_err(|error| error.problems()[0].message().to_owned())
-    };
-    for (declaration, values, expected) in [
-        (
-            "P: {Type: String}",
-            &[][..],
-            Some("parameter P has no Default; give it a value with --parameter P=VALUE"),
-        ),
-        ("P: {Type: String}", &[("P", "x")], None),
-        ("P: {Default: x}", &[], Some("parameter P has no Type; most are of Type String")),
-        (
-            "P: {Type: String, Default: x}",
-            &[("Q", "x")],
-            Some("there is no parameter Q; the template declares P"),
-        ),
-        ("P: {Type: Number, Default: x}", &[], Some("parameter P is a Number; \"x\" is none")),
-        ("P: {Type: Number, Default: 1}", &[("P", "2.5")], None),
-        (
-            "P: {Type: String, Default: a, AllowedValues: [a, b]}",
-            &[("P", "c")],
-            Some("parameter P is \"c\"; it must be one of a, b"),
-        ),
-        (
-            "P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}",
-            &[],
-            Some(
-                "the value of parameter P lies in the account's parameter store; give it one with --parameter P=VALUE",
-            ),
-        ),
-    ] {
-        assert_eq!(with(declaration, values).err().as_deref(), expected, "{declaration}");
-    }
-    let parameters = Parameters { values: [("Q".to_owned(), String::new())].into(), ..Parameters::default() };
-    let error = Stack::parse(Path::new(PATH), GOOD, &parameters).unwrap_err();
-    assert_eq!(error.to_string(), "/app/template.yaml: there is no parameter Q; the template declares none");
 }
 
 #[test]

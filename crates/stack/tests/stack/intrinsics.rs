@@ -8,10 +8,19 @@ use crate::{PATH, parse, refusal, refusals};
 fn template(value: &str) -> String {
     format!(
         "
+Transform: AWS::LanguageExtensions
+Mappings:
+  Sizes:
+    dev: {{memory: 128, zones: [a, b]}}
+    prod: {{memory: 512, zones: [c]}}
+Conditions:
+  IsDev: !Equals [!Ref Stage, dev]
+  IsProd: !Not [!Condition IsDev]
 Parameters:
   Stage: {{Type: String, Default: dev}}
   Names: {{Type: CommaDelimitedList, Default: 'a, b'}}
   Count: {{Type: Number, Default: 3}}
+  Kind: {{Type: String, Default: bucket}}
 Resources:
   Api:
     Type: AWS::ApiGatewayV2::Api
@@ -87,12 +96,49 @@ fn values() {
         ("!Join [', ', !Ref Names]", "a, b"),
         ("!Join ['/', [a, !Ref AWS::NoValue, b]]", "a/b"),
         ("!Join ['/', []]", ""),
+        // Fn::If
+        ("!If [IsDev, a, !Ref Gone]", "a"),
+        ("!If [IsProd, !GetAtt Gone.Arn, !Sub '${Stage}']", "dev"),
+        ("{'Fn::If': [IsProd, a, {'Fn::If': [IsDev, b, c]}]}", "b"),
+        // lists
+        ("!Select [1, [a, b, c]]", "b"),
+        ("!Select ['0', !Ref Names]", "a"),
+        ("!Select [1, !Split ['.', 'x.y.z']]", "y"),
+        ("!Join ['|', !Split [', ', 'a, b, c']]", "a|b|c"),
+        ("!Join [',', !GetAZs '']", "us-east-1a,us-east-1b,us-east-1c"),
+        ("!Select [0, !GetAZs eu-west-1]", "eu-west-1a"),
+        ("!Select [1, !Cidr [10.0.0.0/16, 2, 8]]", "10.0.1.0/24"),
+        ("!Join [',', !If [IsProd, [x], !Ref Names]]", "a,b"),
+        // mappings
+        ("!FindInMap [Sizes, !Ref Stage, memory]", "128"),
+        ("!Join ['', !FindInMap [Sizes, dev, zones]]", "ab"),
+        ("!FindInMap [Sizes, gone, memory, {DefaultValue: !Ref Stage}]", "dev"),
+        ("!FindInMap [Gone, a, b, {DefaultValue: none}]", "none"),
+        // texts
+        ("!Base64 'a b'", "YSBi"),
+        ("{'Fn::Base64': !Sub '${Stage}'}", "ZGV2"),
+        ("{'Fn::Length': !Ref Names}", "2"),
+        ("{'Fn::Length': [a, !Ref AWS::NoValue]}", "1"),
+        (
+            "{'Fn::ToJsonString': {a: 1, b: 'x', c: [true, !Ref Stage], d: '1'}}",
+            r#"{"a":1,"b":"x","c":[true,"dev"],"d":"1"}"#,
+        ),
+        ("!ImportValue shared-bucket", "bucket-1"),
+        ("!ImportValue {'Fn::Sub': 'shared-${Kind}'}", "bucket-1"),
+        ("!Sub ['${a}${b}', {a: !Select [0, [x]], b: !If [IsDev, 1, 2]}]", "x1"),
+        ("!Join ['', !Ref AWS::NotificationARNs]", ""),
         // none at all
         ("12", "12"),
         ("true", "true"),
         ("\"${Stage}\"", "${Stage}"),
     ] {
-        assert_eq!(value(&parse(&template(text))), Some(expected), "{text}");
+        let parameters = Parameters {
+            imports: [("shared-bucket".to_owned(), "bucket-1".to_owned())].into(),
+            ..Parameters::default()
+        };
+        let stack = Stack::parse(Path::new(PATH), &template(text), &parameters)
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(value(&stack), Some(expected), "{text}");
     }
 }
 
@@ -134,36 +180,36 @@ fn the_caller_sets_parameters_and_pseudo_parameters() {
 #[test]
 fn what_cannot_be_evaluated_names_its_line() {
     for (text, expected) in [
-        ("!Ref Gone", "33: Function refers to Gone, which is neither a resource nor a parameter"),
-        ("!Ref AWS::Gone", "33: AWS::Gone is not a pseudo parameter that is known here"),
-        ("!Ref [Stage]", "33: Ref takes the name of a resource or parameter, not a list"),
-        ("!Ref Names", "33: VALUE of Function in Variables is a list; it must be a text"),
-        ("!GetAtt Gone.Arn", "33: Function refers to Gone, which is neither a resource nor a parameter"),
-        ("!GetAtt Stage.Arn", "33: Stage is not a resource; Fn::GetAtt reads resources only"),
-        ("!GetAtt Other", "33: Fn::GetAtt Other names no attribute; write Other.Arn or alike"),
+        ("!Ref Gone", "42: Function refers to Gone, which is neither a resource nor a parameter"),
+        ("!Ref AWS::Gone", "42: AWS::Gone is not a pseudo parameter that is known here"),
+        ("!Ref [Stage]", "42: Ref takes the name of a resource or parameter, not a list"),
+        ("!Ref Names", "42: VALUE of Function in Variables is a list; it must be a text"),
+        ("!GetAtt Gone.Arn", "42: Function refers to Gone, which is neither a resource nor a parameter"),
+        ("!GetAtt Stage.Arn", "42: Stage is not a resource; Fn::GetAtt reads resources only"),
+        ("!GetAtt Other", "42: Fn::GetAtt Other names no attribute; write Other.Arn or alike"),
         (
             "!GetAtt Other.Size",
-            "33: Other.Size is not known here; AWS::Lambda::Function has no such attribute",
+            "42: Other.Size is not known here; AWS::Lambda::Function has no such attribute",
         ),
-        ("!GetAtt [Other]", "33: Fn::GetAtt takes two values: a resource and one of its attributes"),
-        ("!Sub '${Gone}'", "33: Function refers to Gone, which is neither a resource nor a parameter"),
+        ("!GetAtt [Other]", "42: Fn::GetAtt takes two values: a resource and one of its attributes"),
+        ("!Sub '${Gone}'", "42: Function refers to Gone, which is neither a resource nor a parameter"),
         (
             "!Sub '${a b}'",
-            "33: ${a b} is not a name that Fn::Sub can replace; write ${!a b} for the text itself",
+            "42: ${a b} is not a name that Fn::Sub can replace; write ${!a b} for the text itself",
         ),
-        ("!Sub '${Names}'", "33: Names is a list; Fn::Sub can only put in a text"),
-        ("!Sub '${AWS::NoValue}'", "33: AWS::NoValue has no text that Fn::Sub could put in"),
-        ("!Sub [x]", "33: Fn::Sub takes a text, or a list of a text and a mapping"),
-        ("!Join [a]", "33: Fn::Join takes two values: a delimiter and a list of texts"),
-        ("!Join [a, b]", "33: Fn::Join takes two values: a delimiter and a list of texts"),
-        ("!Join [a, [[b]]]", "33: Fn::Join takes texts in its list, not a list"),
-        ("!If [a, b, c]", "33: there is no condition a in the section Conditions"),
+        ("!Sub '${Names}'", "42: Names is a list; Fn::Sub can only put in a text"),
+        ("!Sub '${AWS::NoValue}'", "42: AWS::NoValue has no text that Fn::Sub could put in"),
+        ("!Sub [x]", "42: Fn::Sub takes a text, or a list of a text and a mapping"),
+        ("!Join [a]", "42: Fn::Join takes two values: a delimiter and a list of texts"),
+        ("!Join [a, b]", "42: Fn::Join takes two values: a delimiter and a list of texts"),
+        ("!Join [a, [[b]]]", "42: Fn::Join takes texts in its list, not a list"),
+        ("!If [a, b, c]", "42: there is no condition a in the section Conditions"),
         (
             "{'Fn::Transform': {Name: x}}",
-            "33: Fn::Transform runs a macro in the account; write out here what it gives",
+            "42: Fn::Transform runs a macro in the account; write out here what it gives",
         ),
-        ("!Suv x", "33: !Suv is not an intrinsic function of CloudFormation; check its spelling"),
-        ("{'Fn::Suv': x}", "33: Fn::Suv is not an intrinsic function of CloudFormation; check its spelling"),
+        ("!Suv x", "42: !Suv is not an intrinsic function of CloudFormation; check its spelling"),
+        ("{'Fn::Suv': x}", "42: Fn::Suv is not an intrinsic function of CloudFormation; check its spelling"),
     ] {
         assert_eq!(refusal(&template(text)), expected, "{text}");
     }

@@ -2,9 +2,17 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
 mod bad_input;
+mod conditions;
+mod functions;
+mod hostile;
 mod intrinsics;
+mod nested;
 mod notify;
+mod parameters;
 mod resources;
+mod rules;
+mod sam;
+mod told;
 
 use std::path::Path;
 
