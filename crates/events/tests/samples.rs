@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dunlin_events::{AuthorizerRequest, EventType, WebSocketEvent};
+use dunlin_events::{AuthorizerRequest, EventHead, EventType, WebSocketEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -71,6 +71,33 @@ fn authorizer_request() {
     let event: AuthorizerRequest<'_> = check_round_trip(include_str!("samples/authorizer-request.json"));
     assert_eq!(&*event.kind, "REQUEST");
     assert_eq!(event.headers.get("Upgrade").map(|v| &**v), Some("websocket"));
+}
+
+/// Whatever is read of an event first is what the whole says.
+#[test]
+fn heads_agree_with_the_whole() {
+    let escaped = r#"{"requestContext":{"routeKey":"s\u00e9nd","requestId":null,"connectionId":"a\/b","connectedAt":0},
+        "isBase64Encoded":true,"body":"\ud83d\ude00\"\\"}"#;
+    for text in [
+        include_str!("samples/connect.json"),
+        include_str!("samples/message.json"),
+        include_str!("samples/message-base64.json"),
+        include_str!("samples/disconnect.json"),
+        include_str!("samples/authorizer-request.json"),
+        r#"{"requestContext":{}}"#,
+        r#"{"requestContext":{"routeKey":null,"connectedAt":null},"body":null}"#,
+        escaped,
+    ] {
+        let head: EventHead<'_> = serde_json::from_str(text).unwrap();
+        let whole: WebSocketEvent<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(head.body().unwrap(), whole.body, "{text}");
+        assert_eq!(head.is_base64_encoded, whole.is_base64_encoded);
+        let (head, whole) = (head.request_context, whole.request_context);
+        assert_eq!(
+            (head.route_key, head.request_id, head.connection_id, head.connected_at),
+            (whole.route_key, whole.request_id, whole.connection_id, whole.connected_at),
+        );
+    }
 }
 
 /// A rule's event is what its `SELECT` makes: bare JSON with no envelope (S6).

@@ -20,7 +20,7 @@ use tokio::{sync::Notify, time::Instant};
 use tower::{Layer, Service, ServiceBuilder};
 
 async fn never() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn echo(Json(message): Json<Value>) -> Json<Value> {
