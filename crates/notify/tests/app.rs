@@ -262,6 +262,11 @@ async fn updates_that_can_never_be_pushed_are_answered_and_not_repeated() {
     let stack = Stack::new();
     let large =
         json!({"device_id": "dev-1", "version": 1, "payload": {"value": "x".repeat(128 * 1024)}}).to_string();
+    let long = update(&"x".repeat(129), 1, 0);
+    let with_value =
+        |value: &str| format!(r#"{{"device_id":"dev-1","version":1,"payload":{{"value":{value}}}}}"#);
+    let deep = with_value(&("[".repeat(10_000) + &"]".repeat(10_000)));
+    let (cut_off, not_a_number) = (with_value("[1,"), with_value("NaN"));
     for (event, code) in [
         ("17", "invalid_event"),
         ("{}", "invalid_event"),
@@ -270,7 +275,17 @@ async fn updates_that_can_never_be_pushed_are_answered_and_not_repeated() {
         (r#"{"device_id":"dev-1","version":-1,"payload":{"value":1}}"#, "invalid_event"),
         (r#"{"device_id":"dev-1","version":"1","payload":{"value":1}}"#, "invalid_event"),
         (r#"{"device_id":"dev-1","payload":{"value":1}}"#, "no_version"),
+        (r#"{"device_id":"dev-1","version":1.5,"payload":{"value":1}}"#, "invalid_event"),
+        (r#"{"device_id":"dev-1","version":1e30,"payload":{"value":1}}"#, "invalid_event"),
+        (r#"{"device_id":"dev-1","version":18446744073709551616,"payload":{"value":1}}"#, "invalid_event"),
+        (r#"{"device_id":"dev-1","device_id":"dev-2","version":1,"payload":{"value":1}}"#, "invalid_event"),
+        (r#"{"device_id":["dev-1"],"version":1,"payload":{"value":1}}"#, "invalid_event"),
+        (r#"{"device_id":"dev-1","version":1,"payload":null}"#, "invalid_event"),
+        (&cut_off, "invalid_event"),
+        (&not_a_number, "invalid_event"),
         (r#"{"device_id":"a#b","version":1,"payload":{"value":1}}"#, "invalid_device_id"),
+        (r#"{"device_id":"","version":1,"payload":{"value":1}}"#, "invalid_device_id"),
+        (&long, "invalid_device_id"),
         (&large, "payload_too_large"),
     ] {
         let answer = stack.publish(event).await;
@@ -281,6 +296,8 @@ async fn updates_that_can_never_be_pushed_are_answered_and_not_repeated() {
         );
     }
     assert_eq!(stack.store.heads(&["dev-1".parse().unwrap()]).await.unwrap(), [None]);
+    // A value is passed on as the text that it is, however deep.
+    assert_eq!(stack.publish(&deep).await["commit"], "committed");
 }
 
 #[tokio::test(start_paused = true)]
