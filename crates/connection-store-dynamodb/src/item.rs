@@ -17,7 +17,7 @@ pub(crate) const PRINCIPAL: &str = "principal";
 pub(crate) const TOPICS: &str = "topics";
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const LIST_VERSION: &str = "list_version";
-pub(crate) const WRITER: &str = "writer";
+pub(crate) const WRITERS: &str = "writers";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const PAYLOAD: &str = "payload";
 pub(crate) const SHARD_COUNT: &str = "shard_count";
@@ -96,6 +96,10 @@ pub(crate) fn number(number: u64) -> AttributeValue {
 
 pub(crate) fn binary(bytes: &Bytes) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes.to_vec()))
+}
+
+pub(crate) fn strings<'a>(texts: impl IntoIterator<Item = &'a String>) -> AttributeValue {
+    AttributeValue::L(texts.into_iter().map(string).collect())
 }
 
 /// Topics with their shards, each as `{shard}#{topic}`.

@@ -2,7 +2,7 @@
 //!
 //! | item | `pk` | `sk` | holds |
 //! | --- | --- | --- | --- |
-//! | connection | `C#{id}` | `C` | `topics`, `pending`, `list_version`, `writer`, `principal`, `connected_at`, `expires_at` |
+//! | connection | `C#{id}` | `C` | `topics`, `pending`, `list_version`, `writers`, `principal`, `connected_at`, `expires_at` |
 //! | subscription | `S#{shard}#{topic}` | `{connection id}` | `connected_at`, `expires_at` |
 //! | head | `H#{topic}` | `H` | `version`, `payload`, `shard_count`, `subscriber_estimate` |
 //!

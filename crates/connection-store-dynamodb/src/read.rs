@@ -15,7 +15,7 @@ use dunlin_events::ConnectionId;
 
 use crate::item::{
     CONNECTED_AT, EXPIRES_AT, Item, Key, LIST_VERSION, PAYLOAD, PENDING, PRINCIPAL, SHARD_COUNT, SK,
-    SUBSCRIBER_ESTIMATE, TOPICS, VERSION, WRITER,
+    SUBSCRIBER_ESTIMATE, TOPICS, VERSION, WRITERS,
 };
 
 /// Characters of a key that an error repeats. The keys that are written here are shorter.
@@ -47,8 +47,8 @@ pub(crate) struct ConnectionItem {
     pub(crate) connection: Connection,
     /// Rows whose writing was begun by the last replacements of the list and not yet known to be done.
     pub(crate) pending: BTreeSet<TopicShard>,
-    /// The call that wrote the list.
-    pub(crate) writer: Option<String>,
+    /// The calls that wrote the last lists, the latest last.
+    pub(crate) writers: Vec<String>,
 }
 
 /// The head item; `update` is absent while the topic has only been grown.
@@ -71,7 +71,7 @@ impl ConnectionItem {
             list_version: fields.number(LIST_VERSION)?,
         };
         let pending = fields.places(PENDING)?.into_iter().collect();
-        Ok(Self { connection, pending, writer: fields.text(WRITER)? })
+        Ok(Self { connection, pending, writers: fields.texts(WRITERS)? })
     }
 }
 
@@ -158,6 +158,18 @@ impl Fields<'_> {
             None => Ok(None),
             Some(AttributeValue::S(text)) => Ok(Some(text.clone())),
             Some(other) => Err(self.wrong_type(name, "a string", other)),
+        }
+    }
+
+    /// A list that is absent is empty.
+    fn texts(&self, name: &'static str) -> Result<Vec<String>, MalformedItem> {
+        match self.item.get(name) {
+            None => Ok(Vec::new()),
+            Some(AttributeValue::L(list)) => {
+                let texts: Option<Vec<String>> = list.iter().map(|text| text.as_s().ok().cloned()).collect();
+                texts.ok_or_else(|| self.bad_value(name, "a list of strings".to_owned()))
+            }
+            Some(other) => Err(self.wrong_type(name, "a list", other)),
         }
     }
 
@@ -261,7 +273,7 @@ mod tests {
         item.insert("of a later release".to_owned(), AttributeValue::Bool(true));
         let read = ConnectionItem::read(&connection.id, &item).unwrap();
         let expected =
-            ConnectionItem { connection: connection.clone(), pending: BTreeSet::new(), writer: None };
+            ConnectionItem { connection: connection.clone(), pending: BTreeSet::new(), writers: vec![] };
         assert_eq!(read, expected);
         assert_eq!(item[PK], string("C#L0SM9cOFvHcCIhw="));
         let row = item::row(&place(3, "dev:1"), &connection);

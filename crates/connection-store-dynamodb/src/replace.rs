@@ -12,6 +12,11 @@
 //! So whoever touches a row last has seen, after touching it, that its list was still the current one; a later list
 //! that wants the row otherwise names it as added or dropped. When all have returned, rows and list agree. A
 //! writer that dies leaves `pending` behind: the next replacement finishes its work, and `remove` deletes those rows too.
+//!
+//! The SDK sends a request again when its answer is lost. So that a list which was written after all is not taken for one
+//! that was not, the item also names the last calls that wrote it: whoever is among them has written, however many came
+//! after it.
+//!
 //! What this cannot see is a batch that the table executes long after its sender timed out and sent it again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +32,7 @@ use dunlin_events::ConnectionId;
 use crate::DynamoDbStore;
 use crate::batch::{delete, put};
 use crate::error::malformed;
-use crate::item::{self, Item, Key, LIST_VERSION, PENDING, PK, SHARD_COUNT, SK, TOPICS, WRITER, places};
+use crate::item::{self, Item, Key, LIST_VERSION, PENDING, PK, SHARD_COUNT, SK, TOPICS, WRITERS, places};
 use crate::read::{self, ConnectionItem};
 
 /// Times that a list is written while other writers of the same connection come first. A connection has few
@@ -36,6 +41,10 @@ pub const LIST_WRITES_MAX: u32 = 16;
 
 /// Times that rows are written again because the list changed meanwhile.
 pub const SETTLE_ROUNDS_MAX: u32 = 16;
+
+/// Calls that the item names as its last writers. More do not overtake one that is about to send its request again, which it
+/// does within a second, and at most [`REQUEST_ATTEMPTS_MAX`](crate::REQUEST_ATTEMPTS_MAX) times.
+const WRITERS_MAX: usize = 8;
 
 const OPERATION: &str = "replace_topics";
 
@@ -53,6 +62,7 @@ struct Plan {
     connection: Connection,
     replacement: Replacement,
     pending: BTreeSet<TopicShard>,
+    writers: Vec<String>,
 }
 
 impl DynamoDbStore {
@@ -69,23 +79,25 @@ impl DynamoDbStore {
                 return Err(unknown());
             }
             let counts = self.shard_counts(&current, topics).await?;
-            let plan = Plan::new(&current, topics, &counts);
+            let mut plan = Plan::new(&current, topics, &counts, &writer);
             if plan.pending.is_empty() {
                 return Ok(plan.replacement);
             }
-            match self.write_list(&plan, current.connection.list_version, &writer).await? {
-                Outcome::Written => {
-                    self.settle(plan.connection, plan.pending).await?;
-                    return Ok(plan.replacement);
+            let connection = match self.write_list(&plan, current.connection.list_version).await? {
+                Outcome::Written => plan.connection,
+                // Written by an earlier attempt, whose answer was lost; others may have come since.
+                Outcome::Overtaken(item) if item.writers.contains(&writer) => {
+                    plan.pending.extend(item.pending);
+                    item.connection
                 }
-                // The SDK sends again when an answer is lost: then the list that "overtook" this one is this one.
-                Outcome::Overtaken(item) if item.writer.as_ref() == Some(&writer) => {
-                    self.settle(plan.connection, plan.pending).await?;
-                    return Ok(plan.replacement);
+                Outcome::Overtaken(item) => {
+                    current = *item;
+                    continue;
                 }
-                Outcome::Overtaken(item) => current = *item,
                 Outcome::Removed => return Err(unknown()),
-            }
+            };
+            self.settle(connection, plan.pending).await?;
+            return Ok(plan.replacement);
         }
         Err(StoreError::new(StoreErrorKind::Conflict, OPERATION))
     }
@@ -108,7 +120,7 @@ impl DynamoDbStore {
         Ok(counts)
     }
 
-    async fn write_list(&self, plan: &Plan, version: u64, writer: &str) -> Result<Outcome, StoreError> {
+    async fn write_list(&self, plan: &Plan, version: u64) -> Result<Outcome, StoreError> {
         let id = &plan.connection.id;
         let result = self
             .client()
@@ -116,18 +128,18 @@ impl DynamoDbStore {
             .table_name(self.table())
             .set_key(Some(Key::connection(id).into_item()))
             .update_expression(
-                "SET #topics = :topics, #pending = :pending, #version = :new, #writer = :writer",
+                "SET #topics = :topics, #pending = :pending, #version = :new, #writers = :writers",
             )
             .condition_expression("#version = :old")
             .expression_attribute_names("#topics", TOPICS)
             .expression_attribute_names("#pending", PENDING)
             .expression_attribute_names("#version", LIST_VERSION)
-            .expression_attribute_names("#writer", WRITER)
+            .expression_attribute_names("#writers", WRITERS)
             .expression_attribute_values(":topics", places(&plan.connection.topics))
             .expression_attribute_values(":pending", places(&plan.pending))
             .expression_attribute_values(":new", item::number(plan.connection.list_version))
             .expression_attribute_values(":old", item::number(version))
-            .expression_attribute_values(":writer", item::string(writer))
+            .expression_attribute_values(":writers", item::strings(&plan.writers))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -193,7 +205,12 @@ impl DynamoDbStore {
 }
 
 impl Plan {
-    fn new(current: &ConnectionItem, topics: &[Topic], counts: &BTreeMap<String, ShardCount>) -> Self {
+    fn new(
+        current: &ConnectionItem,
+        topics: &[Topic],
+        counts: &BTreeMap<String, ShardCount>,
+        writer: &str,
+    ) -> Self {
         let old = &current.connection;
         let shards: BTreeMap<&Topic, Shard> =
             old.topics.iter().map(|place| (&place.topic, place.shard)).collect();
@@ -228,7 +245,9 @@ impl Plan {
         }
         let connection =
             Connection { topics: list, list_version: old.list_version.wrapping_add(1), ..old.clone() };
-        Self { connection, replacement, pending }
+        let before = current.writers.len().saturating_sub(WRITERS_MAX - 1);
+        let writers = current.writers[before..].iter().cloned().chain([writer.to_owned()]).collect();
+        Self { connection, replacement, pending, writers }
     }
 }
 

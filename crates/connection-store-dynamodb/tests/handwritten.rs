@@ -123,6 +123,7 @@ async fn an_odd_connection_is_named_and_can_be_removed() {
             "\"topics\" should be",
         ),
         (json!({"pending": {"L": [{"S": "0#a b"}]}}), "\"pending\" should be a list of strings"),
+        (json!({"writers": {"S": "me"}}), "\"writers\" is a string, and should be a list"),
     ] {
         let neighbour = world.connect("neighbour", &["a"]).await;
         let id: ConnectionId = "odd".parse().unwrap();
@@ -378,7 +379,7 @@ fn random_attributes(random: &mut fastrand::Rng) -> Value {
         "topics",
         "pending",
         "list_version",
-        "writer",
+        "writers",
         "version",
         "payload",
         "shard_count",
