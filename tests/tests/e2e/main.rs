@@ -16,4 +16,5 @@ mod lifecycle;
 mod management;
 mod many;
 mod messages;
+mod roles;
 mod stack;
