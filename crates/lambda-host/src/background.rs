@@ -1,9 +1,5 @@
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
-use dunlin_events::limits::{ASYNC_RETRY_DELAYS, ASYNC_THROTTLE_DELAY_MAX, ASYNC_THROTTLE_DELAY_MIN};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
@@ -15,6 +11,7 @@ use crate::{
     host::Inner,
     limits::{EVENT_HOPS_MAX, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
     records::{Condition, EventRecord, Invoked},
+    schedule::{Schedule, Step},
 };
 
 /// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails or is
@@ -118,11 +115,8 @@ impl Running {
     async fn attempts(&self) -> Option<End> {
         let function = &self.function;
         let accepted = Instant::now();
-        let age_max = function.config.event_invoke.age_max;
-        let mut retries = ASYNC_RETRY_DELAYS
-            .into_iter()
-            .take(usize::try_from(function.config.event_invoke.retries_max).unwrap_or(usize::MAX));
-        let mut throttled = ASYNC_THROTTLE_DELAY_MIN;
+        let divisor = self.host.shared.config.event_delay_divisor;
+        let mut schedule = Schedule::new(&function.config.event_invoke, divisor);
         let mut runs = 0;
         let mut last = None;
         loop {
@@ -132,12 +126,12 @@ impl Running {
             }
             // Never closed.
             let turn = function.background.acquire().await;
-            if accepted.elapsed() >= age_max {
+            if schedule.is_too_old(accepted.elapsed()) {
                 return Some(End { condition: Condition::EventAgeExceeded, runs, last });
             }
             let result = function.invoke(self.event.clone()).await;
             drop(turn);
-            let delay = match result {
+            let ran = match result {
                 Ok(outcome) => {
                     runs += 1;
                     let failed = outcome.function_error.is_some();
@@ -145,36 +139,28 @@ impl Running {
                     if !failed {
                         return Some(End { condition: Condition::Success, runs, last });
                     }
-                    let Some(delay) = retries.next() else {
-                        return Some(End { condition: Condition::RetriesExhausted, runs, last });
-                    };
-                    let delay = self.scaled(delay);
-                    tracing::warn!(
-                        function = &*function.name,
-                        request_id = %self.event.request_id,
-                        runs,
-                        "an asynchronous invocation failed and is tried again in {delay:?}"
-                    );
-                    delay
+                    true
                 }
                 Err(InvokeError::ShuttingDown) => return None,
-                // Nothing else is refused here; an invocation that finds no room is not an attempt.
-                Err(_) => {
-                    let delay = throttled;
-                    throttled = (throttled * 2).min(ASYNC_THROTTLE_DELAY_MAX);
-                    self.scaled(delay)
-                }
+                // Nothing else is refused here.
+                Err(_) => false,
             };
-            // One that would be too old by then is given up now.
-            if accepted.elapsed() + delay >= age_max {
-                return Some(End { condition: Condition::EventAgeExceeded, runs, last });
+            let age = accepted.elapsed();
+            let delay = match if ran { schedule.failed(age) } else { schedule.throttled(age) } {
+                Step::TryAgainIn(delay) => delay,
+                Step::Exhausted => return Some(End { condition: Condition::RetriesExhausted, runs, last }),
+                Step::TooOld => return Some(End { condition: Condition::EventAgeExceeded, runs, last }),
+            };
+            if ran {
+                tracing::warn!(
+                    function = &*function.name,
+                    request_id = %self.event.request_id,
+                    runs,
+                    "an asynchronous invocation failed and is tried again in {delay:?}"
+                );
             }
             sleep(delay).await;
         }
-    }
-
-    fn scaled(&self, delay: Duration) -> Duration {
-        delay / self.host.shared.config.event_delay_divisor
     }
 
     fn pass_on(&self, target: &str, kind: RecordKind, end: &End) {

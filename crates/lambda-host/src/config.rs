@@ -165,5 +165,10 @@ mod tests {
         HostConfig::new("eu-west-1", "123456789012").check().unwrap();
         assert!(HostConfig::new("eu west", "123456789012").check().is_err());
         assert!(HostConfig::new("eu-west-1", "12345678901x").check().is_err());
+        let undivided = HostConfig { event_delay_divisor: 0, ..HostConfig::new("eu-west-1", "123456789012") };
+        assert_eq!(
+            undivided.check().unwrap_err().to_string(),
+            "event_delay_divisor is 0; 1 waits as long as the service"
+        );
     }
 }

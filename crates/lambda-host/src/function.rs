@@ -193,7 +193,7 @@ impl Function {
     /// An environment's process asks for an event.
     pub(crate) fn ready(self: &Arc<Self>, environment: &Arc<Environment>) {
         loop {
-            let next = self.pool().ready(environment.id, environment);
+            let next = self.pool().ready(environment.id, environment, Instant::now());
             let invocation = match next {
                 Next::Wait => return,
                 Next::End => return environment.stop_when_done(),
@@ -296,7 +296,7 @@ impl Function {
             }
             let (id, environment) = {
                 let mut pool = self.pool();
-                match pool.take_open() {
+                match pool.take_open(Instant::now()) {
                     Some(taken) => taken,
                     None => {
                         pool.enqueue(invocation);

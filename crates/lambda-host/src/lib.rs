@@ -99,6 +99,7 @@ mod invoke_api;
 pub mod limits;
 mod patient_socket;
 mod records;
+mod schedule;
 
 pub use config::{HostConfig, PlatformLines, RandomBytes, WallClock};
 pub use error::{CodeError, ConfigError, InvokeError, Throttle};

@@ -48,7 +48,7 @@ enum Place<E> {
     Open(E),
     /// It takes no more for now.
     Busy,
-    /// It has answered and not yet asked for more, since then.
+    /// It takes more and has not yet asked for it, since then.
     Settling(Instant),
 }
 
@@ -68,6 +68,14 @@ pub(crate) enum Standing {
     Busy,
 }
 
+impl<E> Member<E> {
+    /// It has been handed an invocation.
+    fn begin(&mut self, concurrency: usize, now: Instant) {
+        self.running += 1;
+        self.place = if self.running < concurrency { Place::Settling(now) } else { Place::Busy };
+    }
+}
+
 impl<E: Clone, W: Waiting> Pool<E, W> {
     pub(crate) fn new(environments_max: usize, concurrency: usize, settle_wait_max: Duration) -> Self {
         Self {
@@ -83,13 +91,12 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     }
 
     /// The environment that waits for an event and was used last; one invocation of it counts as running from now on.
-    pub(crate) fn take_open(&mut self) -> Option<(EnvironmentId, E)> {
+    pub(crate) fn take_open(&mut self, now: Instant) -> Option<(EnvironmentId, E)> {
         while let Some(id) = self.open.pop() {
             let Some(member) = self.members.get_mut(&id) else { continue };
             if let Place::Open(environment) = &member.place {
                 let environment = environment.clone();
-                member.place = Place::Busy;
-                member.running += 1;
+                member.begin(self.concurrency, now);
                 return Some((id, environment));
             }
         }
@@ -134,15 +141,14 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
     }
 
     /// An environment asks for an event.
-    pub(crate) fn ready(&mut self, id: EnvironmentId, environment: &E) -> Next<W> {
+    pub(crate) fn ready(&mut self, id: EnvironmentId, environment: &E, now: Instant) -> Next<W> {
         if !self.members.contains_key(&id) {
             return Next::End;
         }
         let waiting = self.dequeue();
         let Some(member) = self.members.get_mut(&id) else { return Next::End };
         if let Some(waiting) = waiting {
-            member.place = Place::Busy;
-            member.running += 1;
+            member.begin(self.concurrency, now);
             return Next::Serve(waiting);
         }
         if !self.retired {
@@ -190,7 +196,9 @@ impl<E: Clone, W: Waiting> Pool<E, W> {
         for member in self.members.values() {
             match member.place {
                 Place::Starting => starting += 1,
-                Place::Settling(since) if now.duration_since(since) < self.settle_wait_max => settling += 1,
+                Place::Settling(since) if now.duration_since(since) < self.settle_wait_max => {
+                    settling += self.concurrency.saturating_sub(member.running);
+                }
                 _ => {}
             }
         }
@@ -282,9 +290,9 @@ mod tests {
         }
         let started: Vec<_> = std::iter::from_fn(|| start(&mut pool, now)).collect();
         assert_eq!(started.len(), ENVIRONMENTS_STARTING_MAX);
-        assert_eq!(pool.ready(started[0], &"a"), Next::Serve(Call("call")));
+        assert_eq!(pool.ready(started[0], &"a", now), Next::Serve(Call("call")));
         assert!(start(&mut pool, now).is_some(), "one has finished starting");
-        assert_eq!(pool.ready(started[1], &"b"), Next::Serve(Call("call")));
+        assert_eq!(pool.ready(started[1], &"b", now), Next::Serve(Call("call")));
         assert_eq!(start(&mut pool, now), None, "no more than the maximum");
     }
 
@@ -295,12 +303,12 @@ mod tests {
         pool.enqueue(Call("abandoned"));
         pool.enqueue(Call("abandoned"));
         let (a, b) = (start(&mut pool, now).unwrap(), start(&mut pool, now).unwrap());
-        assert_eq!(pool.ready(a, &"a"), Next::Wait);
-        assert_eq!(pool.ready(b, &"b"), Next::Wait);
-        assert_eq!(pool.take_open(), Some((b, "b")));
+        assert_eq!(pool.ready(a, &"a", now), Next::Wait);
+        assert_eq!(pool.ready(b, &"b", now), Next::Wait);
+        assert_eq!(pool.take_open(now), Some((b, "b")));
         assert!(!pool.remove_unused(b));
         assert!(pool.remove_unused(a));
-        assert_eq!(pool.take_open(), None);
+        assert_eq!(pool.take_open(now), None);
     }
 
     #[test]
@@ -309,16 +317,16 @@ mod tests {
         let mut pool = pool(8);
         pool.enqueue(Call("one"));
         let id = start(&mut pool, now).unwrap();
-        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(id, &"a", now), Next::Serve(Call("one")));
         assert!(!pool.finished(id, now));
         assert!(!pool.depends_on_settling());
-        assert_eq!(pool.take_open(), None);
+        assert_eq!(pool.take_open(now), None);
         pool.enqueue(Call("two"));
         assert!(pool.depends_on_settling());
         assert_eq!(start(&mut pool, now + SETTLE_WAIT - Duration::from_millis(1)), None);
         assert!(start(&mut pool, now + SETTLE_WAIT).is_some());
         assert!(pool.remove_unused(id), "one that never asks again is not kept for ever");
-        assert_eq!(pool.ready(id, &"a"), Next::End);
+        assert_eq!(pool.ready(id, &"a", now), Next::End);
     }
 
     #[test]
@@ -327,10 +335,10 @@ mod tests {
         let mut pool = pool(8);
         pool.enqueue(Call("one"));
         let id = start(&mut pool, now).unwrap();
-        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
-        assert_eq!(pool.ready(id, &"a"), Next::Wait);
+        assert_eq!(pool.ready(id, &"a", now), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(id, &"a", now), Next::Wait);
         assert!(!pool.finished(id, now));
-        assert_eq!(pool.take_open(), Some((id, "a")));
+        assert_eq!(pool.take_open(now), Some((id, "a")));
     }
 
     #[test]
@@ -353,12 +361,21 @@ mod tests {
         let (a, _) = pool.start(now, CancellationToken::new).unwrap();
         assert!(pool.start(now, CancellationToken::new).is_some(), "two of three fit into the first");
         assert!(pool.start(now, CancellationToken::new).is_none());
-        assert_eq!(pool.ready(a, &"a"), Next::Serve(Call("one")));
-        assert_eq!(pool.ready(a, &"a"), Next::Serve(Call("two")));
+        assert_eq!(pool.ready(a, &"a", now), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(a, &"a", now), Next::Serve(Call("two")));
         assert_eq!(pool.dequeue(), Some(Call("three")));
+        // Room that is about to come is waited for.
+        let mut other = Pool::new(8, 3, SETTLE_WAIT);
+        other.enqueue(Call("one"));
+        let (c, _) = other.start(now, CancellationToken::new).unwrap();
+        assert_eq!(other.ready(c, &"c", now), Next::Serve(Call("one")));
+        other.enqueue(Call("two"));
+        other.enqueue(Call("three"));
+        assert!(other.start(now, CancellationToken::new).is_none());
+        assert!(other.start(now + SETTLE_WAIT, CancellationToken::new).is_some());
         // One of two has ended: the environment is open, and yet not unused.
         assert!(!pool.finished(a, now));
-        assert_eq!(pool.ready(a, &"a"), Next::Wait);
+        assert_eq!(pool.ready(a, &"a", now), Next::Wait);
         assert_eq!(pool.standing(a), Some(Standing::Busy));
         assert!(!pool.remove_unused(a));
         pool.retire();
@@ -373,10 +390,10 @@ mod tests {
         pool.enqueue(Call("one"));
         let (id, stop) = pool.start(now, CancellationToken::new).unwrap();
         pool.retire();
-        assert_eq!(pool.ready(id, &"a"), Next::Serve(Call("one")));
+        assert_eq!(pool.ready(id, &"a", now), Next::Serve(Call("one")));
         assert!(!stop.is_cancelled());
         assert!(pool.finished(id, now));
-        assert_eq!(pool.ready(id, &"a"), Next::End);
+        assert_eq!(pool.ready(id, &"a", now), Next::End);
         assert_eq!(pool.standing(id), None);
     }
 }

@@ -75,7 +75,7 @@ async fn an_extension_that_does_not_go_on_ends_the_environment_and_not_the_answe
     let fixture = Fixture::with(|_, function| {
         function.timeout = Duration::from_secs(2);
         function.environment.insert("PROBE_INIT".to_owned(), "extension process".to_owned());
-        function.environment.insert("PROBE_EXTENSION_STUCK".to_owned(), "yes".to_owned());
+        function.environment.insert("PROBE_EXTENSION".to_owned(), "stuck".to_owned());
     });
     let gate = Gate::open().await;
     let (answer, visitor) =
@@ -99,6 +99,21 @@ async fn an_extension_that_cannot_begin_is_an_error() {
             "errorMessage": format!("RequestId: {id} Error: extension broken could not begin: Extension.NoConfig"),
         })
     );
+}
+
+#[tokio::test]
+async fn an_extension_that_cannot_go_on_ends_the_invocation_too() {
+    let fixture = Fixture::with(|_, function| {
+        function.environment.insert("PROBE_INIT".to_owned(), "extension process".to_owned());
+        function.environment.insert("PROBE_EXTENSION".to_owned(), "exits".to_owned());
+    });
+    let gate = Gate::open().await;
+    let (error, visitor) =
+        tokio::join!(fixture.error(json!({"do": "gate", "gate": gate.address()})), gate.visitor());
+    assert_eq!(error["errorType"], "Extension.ExitError");
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.ends_with("extension probe-extension could not go on: Extension.NoLuck"), "{message}");
+    visitor.gone().await;
 }
 
 #[tokio::test]

@@ -85,10 +85,15 @@ pub(crate) fn run() {
             println!("extension has flushed");
             return;
         }
-        if env::var_os("PROBE_EXTENSION_STUCK").is_some() {
-            loop {
+        match env::var("PROBE_EXTENSION").as_deref() {
+            Ok("stuck") => loop {
                 std::thread::park();
+            },
+            Ok("exits") => {
+                let headers = [own[0], ("Lambda-Extension-Function-Error-Type", "Extension.NoLuck")];
+                api.call("POST", "/2020-01-01/extension/exit/error", &headers, b"");
             }
+            _ => {}
         }
     }
 }
