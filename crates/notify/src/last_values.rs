@@ -78,8 +78,9 @@ async fn post<S: ConnectionStore, M: ManagementClient>(
     for attempt in 1.. {
         match app.management().post(&connection.id, payload.clone()).await {
             Err(error) if error.kind().is_retryable() && attempt < LAST_VALUE_ATTEMPTS_MAX => {
-                // Full jitter; the whole is bounded by the time limit around it.
-                sleep(RETRY_DELAY_BASE.mul_f64(random.f64() * f64::from(1 << attempt))).await;
+                // Full jitter, and no sooner than the service asked for; the whole is bounded by the time limit around it.
+                let jitter = RETRY_DELAY_BASE.mul_f64(random.f64() * f64::from(1 << attempt));
+                sleep(jitter.max(error.retry_after().unwrap_or_default())).await;
             }
             result => return result,
         }

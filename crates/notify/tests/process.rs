@@ -82,6 +82,7 @@ fn notify(variables: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_notify"))
         .env_clear()
         .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -136,6 +137,56 @@ async fn a_function_answers_events_and_ends_on_sigterm() {
     });
     assert_eq!(lines[1]["span"], span);
     assert!(!log.contains("secret"), "{log}");
+}
+
+/// A table that has nothing, and takes everything: to each request of these it answers with an empty object.
+async fn empty_table() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            socket.set_nodelay(true).unwrap();
+            let service = service_fn(|request: Request<Incoming>| async {
+                request.collect().await?;
+                let answer = Response::builder().header("content-type", "application/x-amz-json-1.0");
+                Ok::<_, hyper::Error>(answer.body(Full::<Bytes>::from("{}")).unwrap())
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_update_prints_one_line_of_metrics() {
+    let table = empty_table().await;
+    let event = r#"{"device_id":"dev-1","version":7,"payload":{"value":"secret of the device"}}"#;
+    let (address, mut called) = runtime_api([RawEvent::new(event)]).await;
+    let mut variables = function("notify_parameter", &address);
+    variables.extend([
+        ("TABLE_NAME", "T"),
+        ("MANAGEMENT_ENDPOINT", "http://127.0.0.1:9/dev"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &table),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ]);
+    let child = notify(&variables);
+    let (path, report) = timeout(STEP_TIME_MAX, called.recv()).await.unwrap().unwrap();
+    assert_eq!(path, "/2018-06-01/runtime/invocation/i1/response");
+    assert_eq!((&report["commit"], &report["delivered"]), (&json!("committed"), &json!(0)));
+
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let output = timeout(STEP_TIME_MAX, child.wait_with_output()).await.unwrap().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let metrics: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Dunlin/Notify");
+    assert_eq!((&metrics["FunctionName"], &metrics["DeviceId"]), (&json!("notify"), &json!("dev-1")));
+    assert_eq!((&metrics["Posts"], &metrics["StoreCalls"]), (&json!(0), &json!(2)), "the head and one page");
+    assert!(metrics["MessageSize"].as_u64().unwrap() > 20);
+    assert!(!printed.contains("secret"), "{printed}");
 }
 
 #[tokio::test]
