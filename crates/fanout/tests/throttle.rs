@@ -140,6 +140,28 @@ async fn passes_at_once_share_the_window_and_the_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn processes_that_know_nothing_of_each_other_share_a_quota() {
+    let quota = Quota::new(1_000.0, 500.0);
+    let (first, second) = (
+        Fanout::new(audience(5_000).await, quota.service()),
+        Fanout::new(audience(5_000).await, quota.service()),
+    );
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        second.publish(update(1, DEADLINE)).await.unwrap()
+    };
+    let (first, late) = tokio::join!(first.publish(update(1, DEADLINE)), late);
+    let (first, late) = (elapsed(&first.unwrap()), elapsed(&late) + Duration::from_secs(1));
+    let times = first.max(late).div_duration_f64(quota.ideal(10_000));
+    println!("{first:?} and {late:?}: {times:.3} of the ideal");
+    assert!(times <= 1.2, "{times} times the ideal");
+    assert!(
+        first.abs_diff(late) < Duration::from_secs(4),
+        "the one that came late gets its share: {first:?}, {late:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_small_pass_does_not_wait_for_a_large_one() {
     let service = Quota::new(1e9, 1e9).service();
     let store = audience(3_000).await;
