@@ -1,9 +1,9 @@
 //! Typed routes for the events that a WebSocket API hands to its functions.
 //!
-//! A [`Router`] maps route keys to ordinary async functions. Their arguments are extractors, in any order
-//! ([`Json`], [`Text`], [`Connection`], [`State`], [`Headers`], [`Query`], ...); what they return is the answer. A
-//! router is a [`tower::Service`] from [`RawEvent`] to [`Answer`], so layers wrap it and tests call it; `dunlin-lambda`
-//! runs it. [`EventHandler`] is the same for one plain event, such as a topic rule's.
+//! A [`Router`] maps route keys to ordinary async functions. Their arguments are extractors, in any order; what they return
+//! is the answer. [`AuthorizerHandler`] is the same for the function that decides who may connect, and [`EventHandler`] for one
+//! plain event, such as a topic rule's. All three are [`tower::Service`]s from [`RawEvent`] to [`Answer`], so layers wrap
+//! them and tests call them; `dunlin-lambda` runs them.
 //!
 //! This crate must not know the Lambda runtime, a store, a management client or a socket.
 //!
@@ -36,6 +36,43 @@
 //! # }
 //! ```
 //!
+//! # What can a handler take?
+//!
+//! | argument | what it is |
+//! | --- | --- |
+//! | [`Json<T>`](Json), [`Text`], [`Body`] | the message: as a type, as it came, as bytes |
+//! | [`Connection`], [`ConnectionId`](dunlin_events::ConnectionId) | whom the event is about |
+//! | [`RequestContext`], [`RequestId`], [`StageVariables`] | what the service says besides |
+//! | [`Authorizer<T>`](Authorizer) | what the authorizer returned, as a type or as a map |
+//! | [`Headers`], [`Query<T>`](Query), [`QueryMap`], [`Subprotocols`] | the handshake: on `$connect`, and for an authorizer |
+//! | [`Closed`] | code and reason, on `$disconnect` |
+//! | [`Payload<T>`](Payload) | a plain event |
+//! | [`State<S>`](State), [`Deadline`] | what the router was given, and how long there is |
+//! | `Result<T, HandlerError>` of one of them | it, or why it cannot be read |
+//! | a type of the app's own | see [`FromRequest`] |
+//!
+//! A body that does not parse is refused before the handler starts, in words of JSON, and names the field:
+//!
+//! ```
+//! use dunlin_handler::{Json, Router, testing::{TestEvent, send}};
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize)]
+//! struct List { device_ids: Vec<String> }
+//!
+//! async fn list(Json(list): Json<List>) -> String { list.device_ids.join(" ") }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let mut router = Router::new().route("list", list);
+//! let reply = send(&mut router, TestEvent::message("list", r#"{"device_ids":["a","b","c",4]}"#)).await;
+//! assert_eq!(
+//!     reply.error_message(),
+//!     Some("the message does not fit at `device_ids[3]`: a string is expected, not a number"),
+//! );
+//! # }
+//! ```
+//!
 //! # How do I answer, where is the callback?
 //!
 //! There is none. A handler answers by returning, once, and the router turns what it returned into what the service
@@ -43,7 +80,7 @@
 //!
 //! Whether an answer reaches the client over the route response is a property of the route in the template, and the
 //! service drops it silently where there is none (fact T1). Say so with [`one_way`] and give the router a
-//! [`ReplyChannel`]: the same return value is then posted to the connection instead.
+//! [`ReplyChannel`]: the same return value is then posted to the connection instead. [`Reply::posted`] does so for one reply.
 //!
 //! ```
 //! use dunlin_handler::{Router, one_way, testing::{RecordedPosts, TestEvent, send}};
@@ -137,26 +174,43 @@
 //! Anything that is [`IntoReply`]: `()`, a text, [`Json`], a [`Reply`] where status or subprotocol matter, or a `Result` of one
 //! of them with [`HandlerError`]. The proxy result that the service insists on (fact T5) is the router's business.
 //!
-//! ```
-//! use dunlin_handler::{Headers, HandlerError, Reply, Router, testing::{TestEvent, send}};
+//! On `$connect` the status decides: a 2xx lets the client in, with the subprotocol that the reply chooses; anything else is what it is
+//! refused with (fact H10).
 //!
-//! async fn connect(headers: Headers) -> Result<Reply, HandlerError> {
-//!     let offered = headers.get("Sec-WebSocket-Protocol").unwrap_or_default();
-//!     if !offered.split(',').any(|protocol| protocol.trim() == "telemetry.v1") {
-//!         return Err(HandlerError::new("subprotocol", "offer telemetry.v1"));
+//! ```
+//! use dunlin_handler::{HandlerError, QueryMap, Reply, Router, Subprotocols, testing::{TestEvent, send}};
+//!
+//! async fn connect(offered: Subprotocols, query: QueryMap) -> Result<Reply, HandlerError> {
+//!     if query.get("token") != Some("abc123") {
+//!         return Err(HandlerError::unauthorized("a token is needed"));
 //!     }
-//!     Ok(Reply::empty().subprotocol("telemetry.v1"))
+//!     let chosen = offered.choose(&["telemetry.v1"]);
+//!     let chosen = chosen.ok_or_else(|| HandlerError::new("subprotocol", "offer telemetry.v1"))?;
+//!     Ok(Reply::empty().subprotocol(chosen))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let mut router = Router::new().connect(connect);
-//! let offer = TestEvent::connect().header("Sec-WebSocket-Protocol", "telemetry.v2, telemetry.v1");
-//! let reply = send(&mut router, offer).await;
-//! assert_eq!((reply.status(), reply.header("sec-websocket-protocol")), (200, Some("telemetry.v1")));
-//! assert_eq!(send(&mut router, TestEvent::connect()).await.status(), 400);
+//! let handshake = TestEvent::connect().query("token", "abc123");
+//! let reply = send(&mut router, handshake.clone().offer("telemetry.v2").offer("telemetry.v1")).await;
+//! assert_eq!((reply.status(), reply.subprotocol()), (200, Some("telemetry.v1")));
+//! assert_eq!(send(&mut router, handshake).await.status(), 400);
+//! assert_eq!(send(&mut router, TestEvent::connect()).await.status(), 401);
 //! # }
 //! ```
+//!
+//! # What if it takes too long, or too much comes?
+//!
+//! A handler that has not answered shortly before the invocation's deadline is dropped, and its client told `timeout`: the platform would end
+//! the process, and the client would wait. [`Limits`] set that margin, the bytes of a body, and how many handlers run at once.
+//! [`Trace`] puts every line of the log under the ids of its invocation. Tower's own layers go around all of that, for what is neither
+//! about the client nor about the connection.
+//!
+//! # How is an app tested?
+//!
+//! With [`testing`], as in all of these examples: events as the service sends them go in, answers as the gateway reads them come out, and
+//! no stack is needed.
 
 mod answering;
 mod authorizer_handler;

@@ -136,6 +136,19 @@ mod tests {
         assert_eq!(format!("{failure:?}"), "Service.Failed: timed out");
     }
 
+    /// The gateway answers 401 to this word alone (fact H13), so nothing may be put around it.
+    #[tokio::test]
+    async fn an_authorizer_says_unauthorized_and_nothing_else() {
+        use dunlin_handler::{AuthorizerHandler, Decision, testing::TestEvent};
+        async fn nobody() -> Result<Decision, HandlerError> {
+            Err(HandlerError::unauthorized("the token is from yesterday"))
+        }
+        let mut bridge = Bridge(AuthorizerHandler::new(nobody).with_state(()));
+        let asked = RawEvent::from(TestEvent::authorizer_request());
+        let failure = bridge.call(event(asked.payload(), "i1", Duration::from_secs(60))).await.unwrap_err();
+        assert_eq!(Diagnostic::from(failure).error_message, "Unauthorized");
+    }
+
     #[test]
     fn a_deadline_that_passed_is_now() {
         let (wall, now) = (SystemTime::UNIX_EPOCH + Duration::from_secs(100), Instant::now());
