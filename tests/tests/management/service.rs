@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_gateway::{
     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
-    LambdaProxy, RouteConfig, StageConfig, rustls,
+    LambdaFunction, RouteConfig, StageConfig, rustls,
 };
 use dunlin_management::ConnectionInfo;
 use dunlin_management_aws::Credentials;
