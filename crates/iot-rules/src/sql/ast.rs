@@ -30,7 +30,15 @@ pub(super) enum Output {
     /// `SELECT VALUE x`: any value.
     Value(Box<Expression>),
     /// An object.
-    Items(Vec<Item>),
+    Items(Items),
+}
+
+/// A `SELECT` list.
+#[derive(Debug, Clone)]
+pub(super) struct Items {
+    pub(super) list: Vec<Item>,
+    /// Whether no key is named twice, so that nothing of the list replaces another part of it.
+    pub(super) distinct: bool,
 }
 
 /// One entry of a `SELECT` list.

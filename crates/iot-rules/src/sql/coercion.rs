@@ -70,7 +70,7 @@ fn equal_at(
         (Value::Undefined, _) | (_, Value::Undefined) => return Ok(None),
         (Value::Null, Value::Null) => true,
         (Value::Boolean(left), Value::Boolean(right)) => left == right,
-        (Value::Number(left), Value::Number(right)) => left.compare(&right) == Ordering::Equal,
+        (Value::Number(left), Value::Number(right)) => left.compare(right) == Ordering::Equal,
         (Value::Text(left), Value::Text(right)) => left == right,
         (left, right) if left.type_of() != right.type_of() => false,
         (left, right) if left.type_of() == Type::Array => {
@@ -108,7 +108,7 @@ fn equal_at(
 
 /// `<` and the like: both sides to Decimal.
 pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
-    Some(number(left)?.compare(&number(right)?))
+    Some(number(left)?.compare(number(right)?))
 }
 
 /// `value IN array`.

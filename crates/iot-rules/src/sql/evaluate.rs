@@ -3,12 +3,12 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bigdecimal::rounding::RoundingMode;
 
 use super::{
     EvaluateError, Message, Version,
     ast::{Call, Case, CastType, Expression, Operator, Output, Rows, Select},
     coercion,
+    decimal::Rounding,
     functions::Arguments,
     limits::STEP_BYTES,
     meter::Meter,
@@ -60,7 +60,7 @@ impl<'s, 'v> Names<'s, 'v> {
         Ok(match expression {
             Expression::Null => Value::Null,
             Expression::Boolean(boolean) => Value::Boolean(*boolean),
-            Expression::Number(number) => Value::Number(number.clone()),
+            Expression::Number(number) => Value::Number(*number),
             Expression::Text(text) => Value::text(text.as_str()),
             Expression::All => return self.all(),
             Expression::Path(keys) => return self.path(keys),
@@ -185,7 +185,7 @@ impl<'s, 'v> Names<'s, 'v> {
         };
         let cast = match to {
             CastType::Text => coercion::text(value, self.meter())?.map(Value::Text),
-            CastType::Int => number(value).map(|number| Value::Number(number.to_whole(RoundingMode::Floor))),
+            CastType::Int => number(value).map(|number| Value::Number(number.to_whole(Rounding::Down))),
             CastType::Decimal => {
                 number(value).map(|number| Value::Number(Number::Decimal(number.into_decimal())))
             }

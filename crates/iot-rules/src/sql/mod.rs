@@ -31,6 +31,7 @@
 
 mod ast;
 mod coercion;
+mod decimal;
 mod error;
 mod evaluate;
 mod functions;

@@ -1,27 +1,26 @@
 //! The numbers of rule SQL: whole ones stay exact, others have 34 significant digits (data types page).
 
-use std::{cmp::Ordering, fmt, num::NonZeroU64};
+use std::{cmp::Ordering, fmt};
 
-use bigdecimal::{BigDecimal, Signed, ToPrimitive, Zero, num_bigint::BigInt, rounding::RoundingMode};
+use bigdecimal::{BigDecimal, Zero};
 
-/// Significant digits of an Int or a Decimal (data types page).
-const DIGITS_MAX: NonZeroU64 = NonZeroU64::new(34).expect("34 is not 0");
+use super::decimal::{Decimal, END, Rounding};
 
-/// What an Int stays below: 34 digits.
-const INT_END: i128 = 10_i128.pow(34);
-
-/// A Decimal is at most 9.999…E999, and at least 1E-999 or zero (data types page).
-const EXPONENT_MAX: i64 = 999;
+/// Digits that are read without arbitrary precision: they fit 128 bits.
+const SHORT_DIGITS_MAX: usize = 38;
 
 /// Characters of a number's text: ours. Nothing that fits 34 digits needs more, and the time to read one grows with its
 /// square.
 const TEXT_BYTES_MAX: usize = 1_100;
 
+/// Exponents that are looked at: far beyond any Decimal, and small enough for every step with them.
+const EXPONENT_MAX: i64 = 10_000;
+
 /// A number. Its type decides how it divides: `7 / 2` is 3, `7.0 / 2` is 3.5.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
     Int(i128),
-    Decimal(BigDecimal),
+    Decimal(Decimal),
 }
 
 /// What the operators do.
@@ -37,46 +36,53 @@ pub(super) enum Arithmetic {
 impl Number {
     /// A number as JSON writes it. `None` if it is too large for a Decimal.
     pub(super) fn from_json(text: &str) -> Option<Self> {
-        if text.len() <= 35
-            && !text.contains(['.', 'e', 'E'])
-            && let Ok(int) = text.parse()
-        {
-            return Some(Self::whole(int));
+        let (digits, exponent) = match text.split_once(['e', 'E']) {
+            None => (text, 0),
+            Some((digits, exponent)) => (digits, exponent_of(exponent)),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        if digits.len() <= SHORT_DIGITS_MAX {
+            let mut coefficient: i128 = 0;
+            for digit in whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit) {
+                coefficient = coefficient * 10 + i128::from(digit - b'0');
+            }
+            if whole.starts_with('-') {
+                coefficient = -coefficient;
+            }
+            if digits.len() == text.len() && fraction.is_empty() && !digits.contains('.') {
+                return Self::whole(coefficient);
+            }
+            let exponent = exponent - i64::try_from(fraction.len()).ok()?;
+            return Decimal::new(coefficient, exponent).map(Self::Decimal);
         }
-        if text.len() > TEXT_BYTES_MAX {
+        if digits.len() > TEXT_BYTES_MAX {
             return None;
         }
-        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        // Within a range where no later step can grow without bound.
-        let exponent = exponent.parse::<i64>().ok()?;
-        let decimal: BigDecimal = digits.parse().ok()?;
-        if decimal.is_zero() {
-            return Some(Self::Decimal(decimal));
+        let big: BigDecimal = digits.parse().ok()?;
+        if big.is_zero() {
+            return Some(Self::Decimal(Decimal::ZERO));
         }
-        if exponent.unsigned_abs() > 4 * EXPONENT_MAX.unsigned_abs() {
-            return (exponent < 0).then(|| Self::Decimal(BigDecimal::zero()));
-        }
-        let (digits, scale) = decimal.into_bigint_and_scale();
-        Self::decimal(BigDecimal::new(digits, scale - exponent))
+        let (digits, scale) = big.into_bigint_and_scale();
+        Decimal::from_big(&BigDecimal::new(digits, scale - exponent)).map(Self::Decimal)
     }
 
     /// A text that stands for a number: `^-?\d+(\.\d+)?(E-?\d+)?$`, `E` in either case (data types page).
     pub(super) fn from_text(text: &str) -> Option<Self> {
-        let rest = digits(text.strip_prefix('-').unwrap_or(text))?;
+        let rest = after_digits(text.strip_prefix('-').unwrap_or(text))?;
         let rest = match rest.strip_prefix('.') {
-            Some(fraction) => digits(fraction)?,
+            Some(fraction) => after_digits(fraction)?,
             None => rest,
         };
         let rest = match rest.strip_prefix(['e', 'E']) {
-            Some(exponent) => digits(exponent.strip_prefix('-').unwrap_or(exponent))?,
+            Some(exponent) => after_digits(exponent.strip_prefix('-').unwrap_or(exponent))?,
             None => rest,
         };
         if rest.is_empty() { Self::from_json(text) } else { None }
     }
 
     /// An Int, or the Decimal nearest to it if it has more than 34 digits.
-    fn whole(int: i128) -> Self {
-        if -INT_END < int && int < INT_END { Self::Int(int) } else { Self::rounded(BigDecimal::from(int)) }
+    fn whole(int: i128) -> Option<Self> {
+        if -END < int && int < END { Some(Self::Int(int)) } else { Decimal::new(int, 0).map(Self::Decimal) }
     }
 
     /// A double, in the shortest digits that mean it. `None` for what is no number, such as the root of -1.
@@ -84,80 +90,54 @@ impl Number {
         if !double.is_finite() {
             return None;
         }
-        // The shortest digits that read back as this double, with an exponent: never long.
-        Self::decimal(format!("{double:e}").parse().ok()?)
-    }
-
-    /// A Decimal of 34 digits. `None` if it is too large for one.
-    fn decimal(decimal: BigDecimal) -> Option<Self> {
-        if decimal.is_zero() {
-            return Some(Self::Decimal(BigDecimal::zero()));
-        }
-        match decimal.order_of_magnitude() {
-            magnitude if magnitude > EXPONENT_MAX => None,
-            magnitude if magnitude < -EXPONENT_MAX => Some(Self::Decimal(BigDecimal::zero())),
-            _ => Some(Self::rounded(decimal)),
-        }
-    }
-
-    fn rounded(decimal: BigDecimal) -> Self {
-        Self::Decimal(if decimal.digits() > DIGITS_MAX.get() {
-            decimal.with_precision_round(DIGITS_MAX, RoundingMode::HalfEven)
-        } else {
-            decimal
-        })
+        // With an exponent the shortest digits are never many, and a Decimal is what they make.
+        Self::from_json(&format!("{double:e}"))
     }
 
     /// The same value as a Decimal.
-    pub(super) fn into_decimal(self) -> BigDecimal {
+    pub(super) fn into_decimal(self) -> Decimal {
         match self {
-            Self::Int(int) => BigDecimal::from(int),
+            // An Int has no more digits than a Decimal.
+            Self::Int(int) => Decimal::new(int, 0).unwrap_or(Decimal::ZERO),
             Self::Decimal(decimal) => decimal,
         }
     }
 
-    pub(super) fn to_double(&self) -> f64 {
+    pub(super) fn to_double(self) -> f64 {
         match self {
-            Self::Int(int) => *int as f64,
-            Self::Decimal(decimal) => decimal.to_f64().unwrap_or(f64::NAN),
+            Self::Int(int) => int as f64,
+            Self::Decimal(decimal) => decimal.to_double(),
         }
     }
 
-    /// The next whole number in the direction of `mode`.
-    pub(super) fn to_whole(&self, mode: RoundingMode) -> Self {
+    /// The next whole number in a direction.
+    pub(super) fn to_whole(self, rounding: Rounding) -> Self {
         match self {
-            Self::Int(int) => Self::Int(*int),
-            Self::Decimal(decimal) => {
-                let whole = decimal.with_scale_round(0, mode);
-                whole.to_i128().map_or_else(|| Self::rounded(whole), Self::whole)
-            }
+            Self::Int(int) => Self::Int(int),
+            Self::Decimal(decimal) => decimal.to_whole(rounding).map_or_else(Self::Decimal, Self::Int),
         }
     }
 
     /// Rounded down to a whole number, if that has at most 34 digits.
-    pub(super) fn to_int(&self) -> Option<i128> {
-        match self.to_whole(RoundingMode::Floor) {
+    pub(super) fn to_int(self) -> Option<i128> {
+        match self.to_whole(Rounding::Down) {
             Self::Int(int) => Some(int),
             Self::Decimal(_) => None,
         }
     }
 
-    /// Cut after so many places; trailing zeros are gone.
+    /// Cut after so many places.
     pub(super) fn truncated(self, places: u8) -> Self {
         match self {
             Self::Int(int) => Self::Int(int),
-            Self::Decimal(decimal) => {
-                Self::Decimal(decimal.with_scale_round(i64::from(places), RoundingMode::Down).normalized())
-            }
+            Self::Decimal(decimal) => Self::Decimal(decimal.truncated(places)),
         }
     }
 
-    pub(super) fn sign(&self) -> i128 {
+    pub(super) fn sign(self) -> i128 {
         match self {
             Self::Int(int) => int.signum(),
-            Self::Decimal(decimal) if decimal.is_positive() => 1,
-            Self::Decimal(decimal) if decimal.is_negative() => -1,
-            Self::Decimal(_) => 0,
+            Self::Decimal(decimal) => decimal.signum(),
         }
     }
 
@@ -170,71 +150,57 @@ impl Number {
 
     /// `None` for a division by zero, and for what is too large.
     pub(super) fn arithmetic(self, operation: Arithmetic, other: Self) -> Option<Self> {
-        if let (Self::Int(left), Self::Int(right)) = (&self, &other) {
-            let (left, right) = (*left, *right);
+        if let (Self::Int(left), Self::Int(right)) = (self, other) {
             let whole = match operation {
                 Arithmetic::Add => left.checked_add(right),
                 Arithmetic::Subtract => left.checked_sub(right),
                 Arithmetic::Multiply => left.checked_mul(right),
-                Arithmetic::Divide => return left.checked_div(right).map(Self::whole),
-                Arithmetic::Remainder => return left.checked_rem(right).map(Self::whole),
+                Arithmetic::Divide => return left.checked_div(right).map(Self::Int),
+                Arithmetic::Remainder => return left.checked_rem(right).map(Self::Int),
             };
             if let Some(whole) = whole {
-                return Some(Self::whole(whole));
+                return Self::whole(whole);
             }
         }
         let (left, right) = (self.into_decimal(), other.into_decimal());
-        Self::decimal(match operation {
-            Arithmetic::Add => left + right,
-            Arithmetic::Subtract => left - right,
-            Arithmetic::Multiply => left * right,
-            Arithmetic::Divide if right.is_zero() => return None,
-            Arithmetic::Divide => left / right,
-            Arithmetic::Remainder if right.is_zero() => return None,
-            Arithmetic::Remainder => left % right,
-        })
+        let result = match operation {
+            Arithmetic::Add => left.add(right),
+            Arithmetic::Subtract => left.subtract(right),
+            Arithmetic::Multiply => left.multiply(right),
+            Arithmetic::Divide => left.divide(right),
+            Arithmetic::Remainder => left.remainder(right),
+        };
+        result.map(Self::Decimal)
     }
 
-    pub(super) fn compare(&self, other: &Self) -> Ordering {
+    pub(super) fn compare(self, other: Self) -> Ordering {
         match (self, other) {
-            (Self::Int(left), Self::Int(right)) => left.cmp(right),
-            (left, right) => left.clone().into_decimal().cmp(&right.clone().into_decimal()),
+            (Self::Int(left), Self::Int(right)) => left.cmp(&right),
+            (left, right) => left.into_decimal().compare(right.into_decimal()),
         }
     }
 }
 
+/// The value of an exponent's text, or one that is beyond everything in the same direction.
+fn exponent_of(text: &str) -> i64 {
+    let beyond = if text.starts_with('-') { -EXPONENT_MAX } else { EXPONENT_MAX };
+    text.parse::<i64>().map_or(beyond, |exponent| exponent.clamp(-EXPONENT_MAX, EXPONENT_MAX))
+}
+
 /// What follows one or more digits.
-fn digits(text: &str) -> Option<&str> {
+fn after_digits(text: &str) -> Option<&str> {
     let rest = text.trim_start_matches(|character: char| character.is_ascii_digit());
     (rest.len() < text.len()).then_some(rest)
 }
 
-/// A whole Decimal prints like an Int, as with SQL version 2016-03-23; very large and very small ones in scientific
-/// notation (cast table of the functions page).
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimal = match self {
-            Self::Int(int) => return write!(f, "{int}"),
-            Self::Decimal(decimal) => decimal.normalized(),
-        };
-        let (digits, scale): (BigInt, i64) = decimal.into_bigint_and_scale();
-        let sign = if digits.is_negative() { "-" } else { "" };
-        let digits = digits.magnitude().to_string();
-        let exponent = i64::try_from(digits.len()).unwrap_or(i64::MAX) - 1 - scale;
-        let width = usize::try_from(exponent.abs()).unwrap_or(usize::MAX);
-        match exponent {
-            // As Java's BigDecimal does: plain down to a millionth.
-            -6..=-1 => write!(f, "{sign}0.{}{digits}", "0".repeat(width - 1)),
-            0..=34 if width + 1 >= digits.len() => {
-                write!(f, "{sign}{digits}{}", "0".repeat(width + 1 - digits.len()))
-            }
-            0..=34 => write!(f, "{sign}{}.{}", &digits[..=width], &digits[width + 1..]),
-            _ if digits.len() == 1 => write!(f, "{sign}{digits}E{exponent:+}"),
-            _ => write!(f, "{sign}{}.{}E{exponent:+}", &digits[..1], &digits[1..]),
+        match self {
+            Self::Int(int) => write!(f, "{int}"),
+            Self::Decimal(decimal) => write!(f, "{decimal}"),
         }
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     EvaluateError,
-    ast::{Expression, Item},
+    ast::{Expression, Item, Items},
     evaluate::{Names, Outcome},
     json,
     limits::VALUE_BYTES_MAX,
@@ -20,8 +20,8 @@ use super::{
 const FEW_ITEMS: usize = 64;
 
 /// The outgoing payload of a rule's own `SELECT` list.
-pub(super) fn event<'v>(names: Names<'_, 'v>, items: &'v [Item]) -> Result<Vec<u8>, EvaluateError> {
-    let whole = items.iter().filter(|item| matches!(item, Item::Spread(Expression::All))).count();
+pub(super) fn event<'v>(names: Names<'_, 'v>, items: &'v Items) -> Result<Vec<u8>, EvaluateError> {
+    let whole = items.list.iter().filter(|item| matches!(item, Item::Spread(Expression::All))).count();
     match &names.scope.payload {
         Payload::Object { text, entries } if whole == 1 => {
             if let Some(event) = appended(names, items, text, entries)? {
@@ -44,22 +44,21 @@ pub(super) fn event<'v>(names: Names<'_, 'v>, items: &'v [Item]) -> Result<Vec<u
 /// are like that, and their payload is copied as it is.
 fn appended<'v>(
     names: Names<'_, 'v>,
-    items: &'v [Item],
+    items: &'v Items,
     payload: &str,
     entries: &json::Entries<'v>,
 ) -> Result<Option<Vec<u8>>, EvaluateError> {
-    if items.len() > FEW_ITEMS {
+    if !items.distinct || items.list.len() > FEW_ITEMS {
         return Ok(None);
     }
-    let mut named: Vec<(&str, &Expression)> = Vec::with_capacity(items.len());
-    for item in items {
+    let mut named: Vec<(&str, &Expression)> = Vec::with_capacity(items.list.len());
+    for item in &items.list {
         match item {
             Item::Spread(Expression::All) => {}
             Item::Named(path, value) if path.len() == 1 => {
                 let name = path[0].as_str();
-                names.scope.meter.charge(entries.len() + named.len())?;
-                if entries.iter().any(|(key, _)| key == name) || named.iter().any(|(other, _)| *other == name)
-                {
+                names.scope.meter.charge(entries.len())?;
+                if entries.iter().any(|(key, _)| key == name) {
                     return Ok(None);
                 }
                 named.push((name, value));
@@ -91,28 +90,29 @@ fn appended<'v>(
 }
 
 /// The object of any `SELECT` list.
-pub(super) fn object<'v>(names: Names<'_, 'v>, items: &'v [Item]) -> Outcome<'v> {
+pub(super) fn object<'v>(names: Names<'_, 'v>, items: &'v Items) -> Outcome<'v> {
     let meter = &names.scope.meter;
     let mut spread = Entries::new();
     let mut named = Entries::new();
     let mut places = HashMap::new();
-    for item in items {
+    for item in &items.list {
         match item {
             Item::Spread(value) => spread.extend(names.value(value)?.entries(meter)?.unwrap_or_default()),
             Item::Named(path, value) => {
                 let value = names.value(value)?.defined();
                 let (Some(value), Some((name, inner))) = (value, path.split_first()) else { continue };
-                let place = *places.entry(name.as_str()).or_insert_with(|| {
+                let next = named.len();
+                let place = if items.distinct { next } else { *places.entry(name.as_str()).or_insert(next) };
+                if place == next {
                     named.push((Cow::Borrowed(name.as_str()), Value::Undefined));
-                    named.len() - 1
-                });
+                }
                 meter.charge(inner.len())?;
                 insert(&mut named[place].1, inner, value);
             }
         }
     }
     if !spread.is_empty() {
-        let taken: HashSet<&str> = places.keys().copied().collect();
+        let taken: HashSet<&str> = named.iter().map(|(key, _)| key.as_ref()).collect();
         spread = once(spread);
         spread.retain(|(key, _)| !taken.contains(key.as_ref()));
     }

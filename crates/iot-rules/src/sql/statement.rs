@@ -45,7 +45,7 @@ impl Statement {
         let output_reads = match &parsed.select.output {
             Output::Row => false,
             Output::Value(value) => value.reads_payload(),
-            Output::Items(items) => items.iter().any(|item| match item {
+            Output::Items(items) => items.list.iter().any(|item| match item {
                 Item::Spread(value) | Item::Named(_, value) => value.reads_payload(),
             }),
         };

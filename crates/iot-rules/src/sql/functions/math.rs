@@ -1,7 +1,6 @@
-use bigdecimal::rounding::RoundingMode;
-
 use super::{Arguments, Function, Outcome, defined, function};
 use crate::sql::{
+    decimal::Rounding,
     number::{Arithmetic, Number},
     value::Value,
 };
@@ -21,18 +20,18 @@ pub(super) const ALL: &[Function] = &[
     function("bitnot", 1..=1, |arguments| defined(arguments.int(0).map(|int| Value::int(bitnot(int))))),
     function("bitor", 2..=2, |arguments| bits(arguments, |left, right| left | right)),
     function("bitxor", 2..=2, |arguments| bits(arguments, |left, right| left ^ right)),
-    function("ceil", 1..=1, |arguments| whole(arguments, RoundingMode::Ceiling)),
+    function("ceil", 1..=1, |arguments| whole(arguments, Rounding::Up)),
     function("cos", 1..=1, |arguments| double(arguments, f64::cos)),
     function("cosh", 1..=1, |arguments| double(arguments, f64::cosh)),
     function("exp", 1..=1, |arguments| double(arguments, f64::exp)),
-    function("floor", 1..=1, |arguments| whole(arguments, RoundingMode::Floor)),
+    function("floor", 1..=1, |arguments| whole(arguments, Rounding::Down)),
     function("ln", 1..=1, |arguments| double(arguments, f64::ln)),
     function("log", 1..=1, |arguments| double(arguments, f64::log10)),
     function("mod", 2..=2, remainder),
     function("power", 2..=2, |arguments| doubles(arguments, f64::powf)),
     function("remainder", 2..=2, remainder),
     // Half away from zero, as the examples have it: -1.5 becomes -2.
-    function("round", 1..=1, |arguments| whole(arguments, RoundingMode::HalfUp)),
+    function("round", 1..=1, |arguments| whole(arguments, Rounding::Nearest)),
     function("sign", 1..=1, |arguments| defined(arguments.number(0).map(|number| Value::int(number.sign())))),
     function("sin", 1..=1, |arguments| double(arguments, f64::sin)),
     function("sinh", 1..=1, |arguments| double(arguments, f64::sinh)),
@@ -69,8 +68,8 @@ fn bitnot(int: i128) -> i128 {
     }
 }
 
-fn whole<'v>(arguments: &mut Arguments<'_, 'v>, mode: RoundingMode) -> Outcome<'v> {
-    defined(arguments.number(0).map(|number| Value::Number(number.to_whole(mode))))
+fn whole<'v>(arguments: &mut Arguments<'_, 'v>, rounding: Rounding) -> Outcome<'v> {
+    defined(arguments.number(0).map(|number| Value::Number(number.to_whole(rounding))))
 }
 
 fn remainder<'v>(arguments: &mut Arguments<'_, 'v>) -> Outcome<'v> {

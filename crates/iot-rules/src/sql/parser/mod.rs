@@ -3,11 +3,11 @@
 mod call;
 mod expression;
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, collections::HashSet, ops::Range};
 
 use super::{
     SqlError, TopicFilter, Version,
-    ast::{Expression, Item, Output, Rows, Select},
+    ast::{Expression, Item, Items, Output, Rows, Select},
     error::clipped,
     lexer::{Kind, Token, tokens},
     limits::{EXPRESSION_DEPTH_MAX, SQL_CHARS_MAX, VARIABLE_CHARS_MAX, VARIABLES_MAX},
@@ -136,7 +136,7 @@ impl<'t> Parser<'t> {
                 break;
             }
         }
-        Ok(if alone { Output::Row } else { Output::Items(items) })
+        Ok(if alone { Output::Row } else { Output::Items(distinct(items)) })
     }
 
     /// `SELECT VALUE x` is the bare value, but `SELECT value, x` names a key.
@@ -397,6 +397,16 @@ impl<'t> Parser<'t> {
     fn error(&self, span: Range<usize>, message: impl Into<String>) -> SqlError {
         SqlError::at(self.text, span, message)
     }
+}
+
+/// A list, with whether its keys are distinct.
+fn distinct(list: Vec<Item>) -> Items {
+    let mut seen = HashSet::new();
+    let distinct = list.iter().all(|item| match item {
+        Item::Spread(_) => true,
+        Item::Named(keys, _) => keys.first().is_some_and(|key| seen.insert(key.as_str())),
+    });
+    Items { list, distinct }
 }
 
 /// Whether a word after an item begins something else than its name.
