@@ -132,16 +132,13 @@ impl Extensions {
 
     /// Tells those who want to know that an invocation begins.
     pub(crate) fn tell_invoke(&mut self, event: impl FnOnce() -> ExtensionEvent) {
-        let mut event = Some(event);
-        let mut told: Option<ExtensionEvent> = None;
+        if !self.registered.iter().any(|extension| extension.invoke) {
+            return;
+        }
+        let event = event();
         for extension in self.registered.iter_mut().filter(|extension| extension.invoke) {
-            let event = match (&told, event.take()) {
-                (Some(told), _) => told.clone(),
-                (None, Some(make)) => told.insert(make()).clone(),
-                (None, None) => return,
-            };
             // One that is gone, or has closed its poll, is not waited for.
-            extension.ready = extension.poll.take().is_none_or(|poll| poll.send(event).is_err());
+            extension.ready = extension.poll.take().is_none_or(|poll| poll.send(event.clone()).is_err());
         }
     }
 

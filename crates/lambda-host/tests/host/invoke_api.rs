@@ -232,6 +232,57 @@ async fn a_client_context_is_bounded_and_has_to_be_base64() {
 }
 
 #[tokio::test]
+async fn hostile_requests_get_an_answer_and_hurt_nobody() {
+    let served = Served::new(None).await;
+    let invocations = "/2015-03-31/functions/probe/invocations";
+    let head = |path: &str, header: &str| {
+        format!("POST {path} HTTP/1.1\r\nHost: l\r\nConnection: close\r\n{header}\r\n\r\n").into_bytes()
+    };
+    let long_name = format!("/2015-03-31/functions/{}/invocations", "x".repeat(20_000));
+    let mut binary_type = head(invocations, "Content-Length: 2\r\nX-Amz-Invocation-Type: *");
+    let at = binary_type.iter().position(|&byte| byte == b'*').unwrap();
+    binary_type[at] = 0xff;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let mut deep_body =
+        head(invocations, &format!("Content-Length: {}\r\nX-Amz-Invocation-Type: DryRun", deep.len()));
+    deep_body.extend_from_slice(deep.as_bytes());
+    let mut twice = head(&format!("{invocations}?Qualifier=1&Qualifier=%24LATEST"), "Content-Length: 2");
+    twice.extend_from_slice(b"{}");
+    binary_type.extend_from_slice(b"{}");
+    let requests: [(&[u8], &[&str]); 10] = [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", &["400"]),
+        (b"POST\r\n\r\n", &["400"]),
+        (&head("/2015-03-31/functions/../invocations", "Content-Length: 0"), &["404"]),
+        (&head("/2015-03-31/functions/%00%ff%2e%2e/invocations", "Content-Length: 0"), &["404"]),
+        (&head(&long_name, "Content-Length: 0"), &["404"]),
+        (&head(invocations, "Content-Length: -1"), &["400"]),
+        (&head(invocations, "Content-Length: 1\r\nContent-Length: 2"), &["400"]),
+        (&binary_type, &["400"]),
+        (&deep_body, &["204", "400"]),
+        (&twice, &["404"]),
+    ];
+    for (request, expected) in requests {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut reply = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut reply)).await.unwrap().unwrap();
+        let reply = String::from_utf8_lossy(&reply);
+        let status = reply.split(' ').nth(1).unwrap_or_default();
+        assert!(
+            expected.contains(&status),
+            "{:?}: {reply}",
+            String::from_utf8_lossy(&request[..request.len().min(80)])
+        );
+    }
+    // One that says more than it sends, and goes.
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(&head(invocations, "Content-Length: 100")).await.unwrap();
+    drop(stream);
+    assert!(served.fixture.host.environments().is_empty(), "none of these started a process");
+    assert_eq!(served.invoke("probe", &[], b"{}").await.status, 200);
+}
+
+#[tokio::test]
 async fn the_hook_decides_who_may_invoke() {
     let authorize: Authorize = Arc::new(|parts, body| {
         if parts.headers.contains_key("authorization") && body == b"{}" {
