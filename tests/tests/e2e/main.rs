@@ -6,6 +6,7 @@ mod addresses;
 mod browser;
 mod client;
 mod command_line;
+mod dead_letters;
 mod follow;
 mod glibc;
 mod hostile;

@@ -3,11 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Device, STEP_TIMEOUT},
-    stack::{Stack, notify_template},
+    stack::{Stack, notify_after, notify_template},
 };
 
 /// Each function's handler, and the beginning of its resources' names.
@@ -43,8 +43,8 @@ const RARE: [(&str, &str); 3] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_role_allows_what_its_function_does_and_nothing_else() {
     let seen = Arc::new(Seen::default());
-    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let template = watched_template(folder.path(), &seen).await;
+    let (_folder, template) = watched(&seen).await;
+    let data = tempfile::tempdir().unwrap();
     let options = ["--data", data.path().to_str().unwrap()];
 
     let stack = seen.up(&template, &options);
@@ -86,28 +86,16 @@ fn allowed(template: &str, resource: &str) -> BTreeSet<String> {
     role.split("dynamodb:").skip(1).map(action).collect()
 }
 
-/// A copy of notify's template in `folder`, whose functions reach the table by way of a listener for each handler.
-async fn watched_template(folder: &Path, seen: &Arc<Seen>) -> PathBuf {
-    let template = notify_template();
-    let code = folder.join(".build/notify");
-    fs::create_dir_all(&code).unwrap();
+/// A copy of the notify app whose functions reach the table by way of a listener for each handler.
+async fn watched(seen: &Arc<Seen>) -> (TempDir, PathBuf) {
     let mut ports = String::new();
     for (handler, _) in FUNCTIONS {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         ports += &format!("{handler}) port={};;\n", listener.local_addr().unwrap().port());
         tokio::spawn(Arc::clone(seen).watch(handler, listener));
     }
-    let program = template.with_file_name(".build/notify/bootstrap");
-    let script = format!(
-        "#!/bin/sh\ncase \"$_HANDLER\" in\n{ports}esac\nexport AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:$port\nexec '{}'\n",
-        program.display()
-    );
-    let bootstrap = code.join("bootstrap");
-    fs::write(&bootstrap, script).unwrap();
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
-    let copied = folder.join("template.yaml");
-    fs::copy(template, &copied).unwrap();
-    copied
+    let endpoint = "export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:$port";
+    notify_after(&format!("case \"$_HANDLER\" in\n{ports}esac\n{endpoint}"))
 }
 
 /// What each function has asked the table for.

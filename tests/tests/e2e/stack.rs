@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -53,6 +53,19 @@ pub(crate) fn notify_template() -> PathBuf {
     let bootstrap = root().join("infra/.build/notify/bootstrap");
     assert!(bootstrap.is_file(), "{} is missing: run `cargo xtask build`", bootstrap.display());
     root().join("infra/template.yaml")
+}
+
+/// A copy of the notify app whose functions run the shell lines `first` before the program.
+pub(crate) fn notify_after(first: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (original, copy) = (notify_template(), folder.path().join("template.yaml"));
+    std::fs::copy(&original, &copy).unwrap();
+    let bootstrap = copy.with_file_name(".build/notify/bootstrap");
+    std::fs::create_dir_all(bootstrap.parent().unwrap()).unwrap();
+    let program = original.with_file_name(".build/notify/bootstrap");
+    std::fs::write(&bootstrap, format!("#!/bin/sh\n{first}\nexec '{}'\n", program.display())).unwrap();
+    std::fs::set_permissions(&bootstrap, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (folder, copy)
 }
 
 /// One `dunlin up`; stopped when it goes out of scope.
