@@ -12,6 +12,8 @@
 //! So whoever touches a row last has seen, after touching it, that its list was still the current one; a later list
 //! that wants the row otherwise names it as added or dropped. When all have returned, rows and list agree. A
 //! writer that dies leaves `pending` behind: the next replacement finishes its work, and `remove` deletes those rows too.
+//! A removal is a writer of the empty list that deletes the item in the end, on condition that neither list version nor
+//! `pending` has changed since it read which rows to delete.
 //!
 //! The SDK sends a request again when its answer is lost. So that a list which was written after all is not taken for one
 //! that was not, the item also names the last calls that wrote it: whoever is among them has written, however many came
@@ -35,8 +37,8 @@ use crate::error::malformed;
 use crate::item::{self, Item, Key, LIST_VERSION, PENDING, PK, SHARD_COUNT, SK, TOPICS, WRITERS, places};
 use crate::read::{self, ConnectionItem};
 
-/// Times that a list is written while other writers of the same connection come first. A connection has few
-/// messages under way at once, and of any that collide one succeeds.
+/// Times that a list is written, or its connection removed, while other writers of the same connection come first. A
+/// connection has few messages under way at once, and of any that collide one succeeds.
 pub const LIST_WRITES_MAX: u32 = 16;
 
 /// Times that rows are written again because the list changed meanwhile.

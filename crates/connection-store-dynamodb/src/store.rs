@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -21,11 +22,11 @@ use crate::batch::{Projection, delete};
 use crate::config::{self, ConfigError};
 use crate::error::malformed;
 use crate::item::{
-    self, CONNECTED_AT, EXPIRES_AT, Item, Key, PAYLOAD, PENDING, PK, SHARD_COUNT, SK, SUBSCRIBER_ESTIMATE,
-    TOPICS, VERSION,
+    self, CONNECTED_AT, EXPIRES_AT, Item, Key, LIST_VERSION, PAYLOAD, PENDING, PK, SHARD_COUNT, SK,
+    SUBSCRIBER_ESTIMATE, TOPICS, VERSION,
 };
 use crate::read::{self, ConnectionItem, HeadItem};
-use crate::replace::refused_item;
+use crate::replace::{LIST_WRITES_MAX, refused_item};
 
 /// Longest sort key of a table, in bytes.
 const SORT_KEY_BYTES_MAX: usize = 1_024;
@@ -90,6 +91,16 @@ impl DynamoDbStore {
         operation: &'static str,
         id: &ConnectionId,
     ) -> Result<Option<ConnectionItem>, StoreError> {
+        let item = self.read_item(operation, id).await?;
+        item.map(|item| ConnectionItem::read(id, &item).map_err(malformed(operation))).transpose()
+    }
+
+    /// The connection item as it is in the table.
+    async fn read_item(
+        &self,
+        operation: &'static str,
+        id: &ConnectionId,
+    ) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client
             .get_item()
@@ -99,7 +110,36 @@ impl DynamoDbStore {
             .send()
             .await
             .map_err(|error| self.error(operation, error))?;
-        answer.item.map(|item| ConnectionItem::read(id, &item).map_err(malformed(operation))).transpose()
+        Ok(answer.item.filter(|item| !item.is_empty()))
+    }
+
+    /// Deletes the connection item, unless a writer has touched it since it was read as `item`: then what it is now is
+    /// returned. A writer that comes later finds the connection removed, and takes its rows back by itself.
+    async fn delete_connection(&self, id: &ConnectionId, item: &Item) -> Result<Option<Item>, StoreError> {
+        let mut request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::connection(id).into_item()))
+            .expression_attribute_names("#pk", PK)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // Whatever the values are: items that cannot be read can be removed.
+        let mut untouched = Vec::new();
+        for name in [LIST_VERSION, PENDING] {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+            if let Some(value) = item.get(name) {
+                request = request.expression_attribute_values(format!(":{name}"), value.clone());
+                untouched.push(format!("#{name} = :{name}"));
+            } else {
+                untouched.push(format!("attribute_not_exists(#{name})"));
+            }
+        }
+        let condition = format!("attribute_not_exists(#pk) OR ({})", untouched.join(" AND "));
+        let Err(error) = request.condition_expression(condition).send().await else { return Ok(None) };
+        match error.as_service_error() {
+            Some(DeleteItemError::ConditionalCheckFailedException(refused)) => Ok(refused.item().cloned()),
+            _ => Err(self.error("remove", error)),
+        }
     }
 
     fn update_head(&self, topic: &Topic) -> UpdateItemFluentBuilder {
@@ -175,18 +215,17 @@ impl ConnectionStore for DynamoDbStore {
     }
 
     async fn remove(&self, id: &ConnectionId) -> Result<bool, StoreError> {
-        let answer = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::connection(id).into_item()))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| self.error("remove", error))?;
-        let Some(item) = answer.attributes.filter(|item| !item.is_empty()) else { return Ok(false) };
-        self.delete_rows("remove", rows_of("remove", id, &item).collect()).await?;
-        Ok(true)
+        let Some(mut item) = self.read_item("remove", id).await? else { return Ok(false) };
+        for _ in 0..LIST_WRITES_MAX {
+            // The connection goes last, so that a removal that failed half-way, or whose answer was lost, finds its rows
+            // again.
+            self.delete_rows("remove", rows_of("remove", id, &item).collect()).await?;
+            match self.delete_connection(id, &item).await? {
+                None => return Ok(true),
+                Some(newer) => item = newer,
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Conflict, "remove"))
     }
 
     async fn prune(&self, gone: &[Subscription]) -> Result<(), StoreError> {

@@ -49,7 +49,7 @@ async fn every_method_costs_what_the_contract_says() {
     store.heads(&numbered("c", 101)).await.unwrap();
     cost(2, "heads of more than a hundred");
     store.remove(&id).await.unwrap();
-    cost(1 + 4, "remove");
+    cost(2 + 4, "remove");
     store.remove(&id).await.unwrap();
     cost(1, "remove what is absent");
 

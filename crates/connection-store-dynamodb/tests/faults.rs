@@ -314,20 +314,57 @@ async fn whatever_request_fails_the_next_call_repairs_it() {
     assert_eq!(failed, 5 * 3 * 4);
 }
 
-/// The same for a removal: a second one finds nothing, and what is left is what the contract says.
+/// The same for a removal: whichever of its requests fails, the same call again finds what remains.
 #[tokio::test]
-async fn a_removal_that_failed_leaves_rows_that_pruning_takes() {
-    let world = World::new().await;
-    world.replace(&["a", "b"]).await.unwrap();
-    world.front.next("BatchWriteItem", &[Fault::Refuse(400, "AccessDeniedException")]);
-    assert_eq!(world.store.remove(&world.id).await.unwrap_err().kind(), StoreErrorKind::Internal);
-    assert!(!world.store.remove(&world.id).await.unwrap(), "the connection is gone");
-    assert!(world.is_followed("a").await && world.is_followed("b").await);
-    for name in ["a", "b"] {
-        let place = TopicShard { topic: name.parse().unwrap(), shard: Shard::new(0) };
-        world.store.prune(&[Subscription { place, connection_id: world.id.clone() }]).await.unwrap();
-        assert!(!world.is_followed(name).await, "{name}");
+async fn whatever_request_fails_a_second_removal_takes_what_is_left() {
+    // Get the item, delete the rows, delete the item; and one more.
+    for at in 0..4 {
+        for fault in [Fault::Refuse(400, "AccessDeniedException"), Fault::LoseAnswer, Fault::Cut] {
+            let world = World::new().await;
+            world.replace(&["a", "b"]).await.unwrap();
+            let once = support::patient_store_at(world.front.address, 7);
+            let mut faults = vec![Fault::Pass; at];
+            faults.push(fault);
+            world.front.next("*", &faults);
+            let removed = once.remove(&world.id).await;
+            world.front.reset();
+            assert_eq!(removed.is_ok(), at == 3, "{at} {fault:?}: {removed:?}");
+            let there = world.store.remove(&world.id).await.unwrap();
+            let was_removed = at == 3 || (at == 2 && fault == Fault::LoseAnswer);
+            assert_eq!(there, !was_removed, "{at} {fault:?}");
+            for name in ["a", "b"] {
+                assert!(!world.is_followed(name).await, "{at} {fault:?}: {name}");
+            }
+            assert_eq!(world.store.connection(&world.id, NOW).await.unwrap(), None);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_removal_whose_answer_was_lost_was_one() {
+    let world = World::new().await;
+    world.replace(&["a"]).await.unwrap();
+    world.front.next("DeleteItem", &[Fault::LoseAnswer]);
+    assert!(world.store.remove(&world.id).await.unwrap(), "the connection was there");
+    assert!(!world.is_followed("a").await);
+}
+
+#[tokio::test]
+async fn rows_of_a_connection_that_is_gone_are_pruned_by_name() {
+    let world = World::new().await;
+    world.replace(&["a"]).await.unwrap();
+    // A writer that dies with its put on the way, while the connection is removed.
+    world.front.next("BatchWriteItem", &[Fault::Hold]);
+    let writer = world.start_replacing(&["a", "b"]);
+    world.front.holds_one().await;
+    assert!(world.store.remove(&world.id).await.unwrap());
+    world.front.next("UpdateItem", &[Fault::Refuse(400, "AccessDeniedException")]);
+    world.front.release_one();
+    assert_eq!(writer.await.unwrap().unwrap_err().kind(), StoreErrorKind::Internal);
+    assert!(world.is_followed("b").await, "nobody is left who would delete it");
+    let place = TopicShard { topic: "b".parse().unwrap(), shard: Shard::new(0) };
+    world.store.prune(&[Subscription { place, connection_id: world.id.clone() }]).await.unwrap();
+    assert!(!world.is_followed("b").await);
 }
 
 #[tokio::test]

@@ -205,5 +205,6 @@ async fn a_removal_wins_between_any_two_requests() {
         }
     })
     .await;
-    assert!(orders >= 10, "{orders}");
+    // Five requests of the writer and three of the removal, more or fewer where one meets the other.
+    assert!(orders > 56, "{orders}");
 }

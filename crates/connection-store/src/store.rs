@@ -99,9 +99,12 @@ pub trait ConnectionStore: Send + Sync + 'static {
     ///
     /// * Idempotent: removing one that is absent succeeds, with `false`.
     /// * Order: of a removal and a replacement at once, the removal wins: once both have returned, no row is left.
-    /// * Partial failure: the connection may be gone while some of its subscriptions remain, and then a second call
-    ///   answers `false` and removes nothing. They expire with it, or are pruned when a post finds the connection gone.
-    /// * Cost: 1 request, and one for every 25 topics.
+    /// * Partial failure: the connection goes after its rows, so that the same call again finds what remains. If there is
+    ///   none, that expires, or is pruned when a post finds the connection gone.
+    /// * Cost: 2 requests, and one for every 25 topics; 1 if it is absent.
+    ///
+    /// # Errors
+    /// `Conflict` if replacements of its list kept coming first.
     fn remove(&self, id: &ConnectionId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes what was found to be gone: each of these rows, its connection, and all that connection follows.
