@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_whole_is_named_where_no_field_is_at_fault() {
         check("{}", "it does not fit: `ids` is missing");
-        check("[]", "it does not fit: an object is expected, not one of another length");
+        check("[]", "it does not fit: an object is expected, not an array");
         check("17", "it does not fit: an object is expected, not a number");
         check("hello", "it is not JSON: expected value at line 1 column 1");
         check("", "it is not JSON: EOF while parsing a value at line 1 column 0");

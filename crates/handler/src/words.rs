@@ -36,6 +36,8 @@ fn in_words(serde: &str) -> Option<String> {
     match kind {
         "invalid type" => Some(format!("{wanted} is expected, not {}", unexpected(found))),
         "invalid value" => Some(format!("{wanted} is expected")),
+        // An array is read as a struct, field by field, if it has as many elements.
+        "invalid length" if wanted == "an object" => Some("an object is expected, not an array".to_owned()),
         "invalid length" => Some(format!("{wanted} is expected, not one of another length")),
         _ => None,
     }
@@ -140,7 +142,7 @@ mod tests {
             ("invalid value: string \"secret\", expected an IP address", "an IP address is expected"),
             (
                 "invalid length 0, expected struct Outer with 3 elements",
-                "an object is expected, not one of another length",
+                "an object is expected, not an array",
             ),
             (
                 "invalid length 3, expected an array of length 2",
