@@ -1,24 +1,51 @@
 //! Reads a SAM or CloudFormation template and returns the stack that it describes: WebSocket APIs, functions,
-//! tables, topic rules and permissions, with every intrinsic evaluated.
+//! tables, queues, topic rules and permissions, with every intrinsic evaluated and nested stacks written out.
 //!
 //! What the template holds that this crate does not know is listed once, in [`Stack::notes`]; what it knows and
-//! cannot honour is an error that names file and line ([`TemplateError`]). The crate opens no socket and starts no
-//! process, and does not know who reads the stack: a gateway, a function host, a rule engine.
+//! cannot honour is an error that names file, line and column ([`TemplateError`]), all of them at once. What is used,
+//! noted and refused is in `docs/templates.md`. The crate opens no socket and starts no process, and does not know who
+//! reads the stack: a gateway, a function host, a rule engine.
 //!
 //! ```
 //! use dunlin_stack::{Parameters, Stack};
 //!
 //! let template = "
+//! Parameters:
+//!   Stage: {Type: String, Default: dev}
+//! Conditions:
+//!   IsProd: !Equals [!Ref Stage, prod]
 //! Resources:
 //!   Echo:
 //!     Type: AWS::Serverless::Function
-//!     Properties: {CodeUri: .build/echo/, Handler: echo, Runtime: provided.al2023}
+//!     Properties:
+//!       CodeUri: .build/echo/
+//!       Handler: echo
+//!       Runtime: provided.al2023
+//!       MemorySize: !If [IsProd, 1024, 256]
 //! ";
-//! let stack = Stack::parse("app/template.yaml".as_ref(), template, &Parameters::default())?;
-//! assert_eq!(stack.functions[0].name, "dunlin-Echo");
-//! assert!(stack.functions[0].code.ends_with("app/.build/echo"));
+//! let path = std::path::Path::new("app/template.yaml");
+//! let stack = Stack::parse(path, template, &Parameters::default())?;
+//! let echo = &stack.functions[0];
+//! assert_eq!((echo.name.as_str(), echo.memory_mb), ("dunlin-Echo", 256));
+//! assert!(echo.code.ends_with("app/.build/echo"));
+//!
+//! let misspelt = template.replace("[IsProd,", "[IsPord,");
+//! let error = Stack::parse(path, &misspelt, &Parameters::default()).unwrap_err();
+//! assert_eq!(
+//!     error.problems()[0].message(),
+//!     "there is no condition IsPord in the section Conditions"
+//! );
+//! assert_eq!(error.problems()[0].line(), Some(13));
 //! # Ok::<(), dunlin_stack::TemplateError>(())
 //! ```
+//!
+//! # How it reads
+//!
+//! A file becomes a tree that knows its places (`yaml`); parameters get their values, SAM's types are written out as
+//! plain resources (`sam`), conditions decide what is there (`conditions`), and the rest is put into an order in
+//! which each resource comes after those it refers to (`graph`). Then every resource is evaluated, once
+//! (`resolve`, `intrinsics`). Only what comes out of that, plain values with places, is read as APIs, functions and so
+//! on (`resources`).
 
 mod arn;
 mod conditions;

@@ -1,6 +1,7 @@
 //! The files that a stack is read from, and places in them.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -68,10 +69,29 @@ impl Sources {
         }
     }
 
-    /// The place of the character at byte `offset` of `text`, which stands at `span`; that of the text itself where it is
-    /// not written there as it is.
-    pub(crate) fn within(&self, span: Span, text: &Text, offset: usize) -> Span {
-        within(&self.get(span.source).text, span, text, offset).unwrap_or(span)
+    /// The span of a word at `place`; the first file as a whole if it is none of these.
+    pub(crate) fn span(&self, place: &Place) -> Span {
+        match self.0.iter().position(|source| source.path == place.file) {
+            None => Span::whole(0),
+            Some(source) => {
+                let source = u16::try_from(source).unwrap_or(u16::MAX);
+                let line =
+                    self.get(source).text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
+                let word = line.chars().skip(place.column.saturating_sub(1));
+                let len = word.take_while(|c| c.is_alphanumeric()).count();
+                Span::new(source, place.line, place.column, len)
+            }
+        }
+    }
+
+    /// The place of the bytes `part` of `text`, which stands at `span`; that of the text itself where it is not written
+    /// there as it is.
+    pub(crate) fn within(&self, span: Span, text: &Text, part: Range<usize>) -> Span {
+        let len = text.value.get(part.clone()).map_or(1, |part| part.chars().count());
+        match within(&self.get(span.source).text, span, text, part.start) {
+            Some(at) => Span { len: u32::try_from(len).unwrap_or(1), ..at },
+            None => span,
+        }
     }
 }
 

@@ -106,7 +106,7 @@ fn a_selection_expression_that_is_none_names_the_line() {
     let echo = echo.replace("$request.body.action", "$request.bdy.action");
     fs::write(&template, echo.replace(".build/echo/", code.to_str().unwrap())).unwrap();
     let api = echo.lines().position(|line| line == "  Api:").unwrap() + 1;
-    check_failure(&up_command(&template).output().unwrap(), 65, &format!("template.yaml:{api}: "));
+    check_failure(&up_command(&template).output().unwrap(), 65, &format!("template.yaml:{api}:3: "));
 }
 
 /// `dunlin connect` to a server of the test's own.

@@ -107,9 +107,11 @@ pub(super) fn serve(
     });
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
     let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
-        let place = stack.apis.iter().find(|api| api.api_id == error.api_id()).map(|api| api.at.to_string());
-        let place = place.unwrap_or_else(|| stack.template.display().to_string());
-        Failure::data(format!("{place}: {error}; correct the template"))
+        let message = format!("{error}; correct the template");
+        Failure::data(match stack.apis.iter().find(|api| api.api_id == error.api_id()) {
+            Some(api) => stack.problem(&api.at, &message).to_string(),
+            None => format!("{}: {message}", stack.template.display()),
+        })
     })?;
     for ListeningApi { api_id, listening, .. } in listeners.apis {
         for listener in listening.listeners {

@@ -51,8 +51,11 @@ fn rule_problem(stack: &Stack, name: &str, error: &RuleError) -> String {
     };
     let id = &rule.logical_id;
     match error {
-        RuleError::Sql(_) => stack.sql_problem(&rule.sql, None, &format!("Sql of {id}: {error}")).to_string(),
-        _ => format!("{}: {id}: {error}", rule.at),
+        RuleError::Sql(sql) => {
+            let message = format!("Sql of {id}: {}", sql.message());
+            stack.sql_problem(&rule.sql, sql.span(), &message).to_string()
+        }
+        _ => stack.problem(&rule.at, &format!("{id}: {error}")).to_string(),
     }
 }
 

@@ -12,6 +12,7 @@ pub use rule::{RepublishHeaders, RuleAction, Sql, TopicRule};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -177,11 +178,17 @@ impl Stack {
         format!("arn:{}:execute-api:{region}:{account_id}:{api_id}/{stage}/{route_key}", crate::PARTITION)
     }
 
-    /// A problem with a statement that whoever parses it has found at byte `offset` of [`Sql::text`]: told with its place
-    /// in the template, as far as the statement is written there as it is.
+    /// A problem with the resource at `place` that whoever reads the stack has found.
     #[must_use]
-    pub fn sql_problem(&self, sql: &Sql, offset: Option<usize>, message: &str) -> Problem {
-        let at = offset.map_or(sql.span, |offset| self.sources.within(sql.span, &sql.written(), offset));
+    pub fn problem(&self, place: &Place, message: &str) -> Problem {
+        Fault::at(self.sources.span(place), message).tell(&self.sources)
+    }
+
+    /// A problem that whoever parses a statement has found at the bytes `span` of [`Sql::text`], or with the whole of it:
+    /// told with its place in the template, as far as the statement is written there as it is.
+    #[must_use]
+    pub fn sql_problem(&self, sql: &Sql, span: Option<Range<usize>>, message: &str) -> Problem {
+        let at = span.map_or(sql.span, |span| self.sources.within(sql.span, &sql.written(), span));
         Fault::at(at, message).tell(&self.sources)
     }
 }

@@ -137,7 +137,7 @@ fn problems_name_their_own_file() {
             nested("TemplateURL: child.yaml, Parameters: {Name: a}")
                 + "  T: {Type: 'AWS::Serverless::SimpleTable', Properties: {TableName: !GetAtt Child.Outputs.Gone}}\n",
             CHILD,
-            "template.yaml:5:71: the nested stack Child has no output Gone",
+            "template.yaml:5:69: the nested stack Child has no output Gone",
         ),
     ] {
         let (_folder, loaded) = load(&[("template.yaml", &parent), ("child.yaml", child)]);

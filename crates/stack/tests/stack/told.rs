@@ -112,3 +112,13 @@ fn a_long_line_is_cut_around_the_place() {
     let at = caret.chars().position(|c| c == '^').unwrap();
     assert!(line.chars().skip(at).collect::<String>().starts_with("\"Propertes\""), "{told}");
 }
+
+#[test]
+fn whoever_reads_the_stack_tells_its_problems_the_same_way() {
+    let text = "Resources:\n  Table: {Type: 'AWS::Serverless::SimpleTable'}\n";
+    let stack = Stack::parse(Path::new(PATH), text, &Parameters::default()).unwrap();
+    assert_eq!(
+        stack.problem(&stack.tables[0].at, "Table is full").to_string(),
+        "/app/template.yaml:2:3: Table is full\n 2 |   Table: {Type: 'AWS::Serverless::SimpleTable'}\n   |   ^^^^^"
+    );
+}
