@@ -225,8 +225,15 @@ fn digits(coefficient: i128) -> u32 {
 
 /// Without zeros at the end.
 fn stripped(mut coefficient: i128, mut exponent: i64) -> (i128, i64) {
-    while coefficient != 0 && coefficient % 10 == 0 {
-        (coefficient, exponent) = (coefficient / 10, exponent + 1);
+    if coefficient == 0 {
+        return (0, 0);
+    }
+    // Division of 128 bits is slow: many zeros at once.
+    for zeros in [32, 16, 8, 4, 2, 1] {
+        let unit = 10_i128.pow(zeros);
+        if coefficient % unit == 0 {
+            (coefficient, exponent) = (coefficient / unit, exponent + i64::from(zeros));
+        }
     }
     (coefficient, exponent)
 }
