@@ -81,7 +81,7 @@ fn failed(error: &HandlerError, raw: &RawEvent) -> Reply {
 
 /// Who the answer is for, and which ways lead there.
 pub(crate) struct Client {
-    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) connection: ConnectionId,
     /// Whether the route has no route response.
     pub(crate) one_way: bool,
     /// Before `$connect` has succeeded, and after the end, nobody can be posted to (facts C8, X1).
@@ -109,11 +109,11 @@ impl Client {
     }
 
     async fn post_message(&self, message: String) {
-        let (Some(connection), Some(channel)) = (&self.connection, &self.channel) else {
+        let Some(channel) = &self.channel else {
             tracing::warn!("reply dropped: it is to be posted and the router has no reply channel");
             return;
         };
-        let post = async { channel.post(connection, message.into()).await };
+        let post = async { channel.post(&self.connection, message.into()).await };
         match AssertUnwindSafe(post).catch_unwind().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(error, "reply not delivered"),

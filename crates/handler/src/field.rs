@@ -15,6 +15,9 @@ pub(crate) fn parse<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result
         if full.starts_with("recursion limit exceeded") {
             return format!("{what} is nested too deeply");
         }
+        if text.trim_ascii().is_empty() {
+            return format!("{what} is not JSON: it is empty");
+        }
         if !error.is_data() && !number {
             return format!("{what} is not JSON: {full}");
         }
@@ -174,7 +177,8 @@ mod tests {
         check("[]", "it does not fit: an object is expected, not an array");
         check("17", "it does not fit: an object is expected, not a number");
         check("hello", "it is not JSON: expected value at line 1 column 1");
-        check("", "it is not JSON: EOF while parsing a value at line 1 column 0");
+        check(" \n", "it is not JSON: it is empty");
+        check("{\"ids\":", "it is not JSON: EOF while parsing a value at line 1 column 7");
         check(r#"{"ids":[]} x"#, "it is not JSON: trailing characters at line 1 column 12");
     }
 

@@ -133,10 +133,6 @@ impl<'r> Request<'r> {
         self.connection_id.as_ref().ok_or_else(not_about_a_connection)
     }
 
-    pub(crate) fn into_connection_id(self) -> Option<ConnectionId> {
-        self.connection_id
-    }
-
     /// The message that the client sent, decoded if the event carries it as base64 (fact R11).
     ///
     /// # Errors

@@ -172,7 +172,7 @@ impl Router<()> {
             None => Running::ended(Err(self.no_route(&request))),
         };
         let client = Client {
-            connection: request.into_connection_id(),
+            connection: request.connection_id()?.clone(),
             one_way: route.is_some_and(|route| route.one_way),
             is_connected: !handshake_or_end,
             channel: self.channel.clone(),

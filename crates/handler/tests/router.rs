@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_handler::{
-    Authorizer, BoxError, Closed, Connection, Deadline, EventHandler, HandlerError, Headers, Json, Payload,
-    QueryMap, RawEvent, Reply, ReplyChannel, RequestContext, RequestId, Router, State, one_way,
+    Authorizer, Body, BoxError, Closed, Connection, Deadline, EventHandler, HandlerError, Headers, Json,
+    Payload, QueryMap, RawEvent, Reply, ReplyChannel, RequestContext, RequestId, Router, State, one_way,
     testing::{CONNECTED_AT_MS, CONNECTION_ID, RecordedPosts, TestEvent, send, send_event},
 };
 use serde::Deserialize;
@@ -260,6 +260,74 @@ async fn a_body_in_base64_is_decoded_first() {
         send(&mut router, TestEvent::message("$default", "MTc=")).await.error_code(),
         Some("invalid_body")
     );
+}
+
+#[tokio::test]
+async fn bytes_are_taken_as_they_are() {
+    let mut router = Router::new().default(async |Body(bytes): Body| format!("{bytes:?}"));
+    let reply = send(&mut router, TestEvent::message("$default", "AAECA//+/Q==").base64()).await;
+    assert_eq!(reply.body(), Some(r#"b"\0\x01\x02\x03\xff\xfe\xfd""#));
+    assert_eq!(send(&mut router, TestEvent::message("$default", "é")).await.body(), Some(r#"b"\xc3\xa9""#));
+}
+
+#[tokio::test]
+async fn a_handshake_is_answered_with_any_status_and_body() {
+    async fn connect(query: QueryMap) -> Reply {
+        let status = query.get("status").and_then(|status| status.parse().ok()).unwrap_or(200);
+        Reply::text("not today").status(status).subprotocol("v1")
+    }
+    let mut router = Router::new().connect(connect);
+    for (status, success) in [(200, true), (204, true), (301, false), (401, false), (503, false)] {
+        let reply = send(&mut router, TestEvent::connect().query("status", status.to_string())).await;
+        assert_eq!((reply.status(), reply.is_success()), (status, success));
+        assert_eq!((reply.body(), reply.subprotocol()), (Some("not today"), Some("v1")));
+    }
+}
+
+#[tokio::test]
+async fn an_argument_that_cannot_be_read_may_be_the_handlers_own_affair() {
+    async fn lenient(number: Result<Json<u8>, HandlerError>, caller: Authorizer<Option<Value>>) -> String {
+        assert!(caller.0.is_none());
+        number.map_or_else(|error| error.message().to_owned(), |Json(number)| number.to_string())
+    }
+    let mut router = Router::new().default(lenient);
+    assert_eq!(send(&mut router, TestEvent::message("$default", "17")).await.body(), Some("17"));
+    let reply = send(&mut router, TestEvent::message("$default", "1000")).await;
+    assert_eq!(reply.body(), Some("the message does not fit: an integer from 0 to 255 is expected"));
+}
+
+#[tokio::test]
+async fn what_an_authorizer_returned_is_typed_or_refused_as_ours() {
+    #[derive(Deserialize)]
+    struct Caller {
+        level: u8,
+        admin: bool,
+    }
+    async fn level(Authorizer(caller): Authorizer<Caller>) -> String {
+        format!("{} {}", caller.level, caller.admin)
+    }
+    let mut router = Router::new().default(level);
+    let mut check = async |returned: Value, expected: Option<&str>| {
+        let event = TestEvent::message("$default", "{}").authorizer(&returned);
+        let reply = send(&mut router, event).await;
+        assert_eq!(reply.body().filter(|_| reply.is_success()), expected, "{returned}");
+        assert_eq!(reply.error_code(), expected.is_none().then_some("internal"), "{returned}");
+    };
+    // The service makes texts of all values (A5); a test, or another gateway, may not.
+    check(json!({"principalId": "p", "level": "7", "admin": "true"}), Some("7 true")).await;
+    check(json!({"level": 7, "admin": false, "integrationLatency": 111}), Some("7 false")).await;
+    check(json!({"level": "300", "admin": "true"}), None).await;
+    check(json!({"level": "7"}), None).await;
+    check(json!("7"), None).await;
+    check(Value::Null, None).await;
+}
+
+#[tokio::test]
+async fn routers_are_put_together() {
+    let devices = Router::new().route("name", name).route("other", name);
+    let mut router = Router::new().default(fallback).route("other", fallback).merge(devices);
+    assert_eq!(router.route_keys(), ["$default", "name", "other"]);
+    assert_eq!(send(&mut router, TestEvent::message("other", "{}")).await.body(), Some("named"));
 }
 
 #[tokio::test]
