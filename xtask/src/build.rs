@@ -35,7 +35,8 @@ impl Profile {
 }
 
 /// Each function's program and the folder of the template that runs it. The templates say `CodeUri: .build/{program}/`.
-const FUNCTIONS: [(&str, &str); 2] = [("notify", "infra"), ("echo", "examples/echo")];
+const FUNCTIONS: [(&str, &str); 3] =
+    [("notify", "infra"), ("echo", "examples/echo"), ("rooms", "examples/rooms")];
 
 pub(crate) fn run(args: &Args) -> Result<Profile> {
     let profile = if args.release { Profile::Release } else { Profile::Debug };
@@ -52,7 +53,8 @@ pub(crate) fn run(args: &Args) -> Result<Profile> {
     if triple.is_none() {
         build.args(["build", "--package", "dunlin-local"]);
     }
-    build.args(["--locked", "--package", "dunlin-notify", "--package", "dunlin-example-echo"]);
+    build.args(["--locked", "--package", "dunlin-notify"]);
+    build.args(["--package", "dunlin-example-echo", "--package", "dunlin-example-rooms"]);
     if args.release {
         build.arg("--release");
     }
