@@ -265,6 +265,10 @@ pub(crate) fn attribute(resource: &Resource, attribute: &str, settings: &Paramet
         }
         (Type::ServerlessFunction | Type::LambdaFunction, "Arn") => function_arn(settings, name),
         (Type::Table | Type::SimpleTable, "Arn") => arn_of(settings, "dynamodb", &format!("table/{name}")),
+        (Type::Table, "StreamArn") => {
+            // The label is the time at which the stream was made.
+            arn_of(settings, "dynamodb", &format!("table/{name}/stream/2026-01-01T00:00:00.000"))
+        }
         (Type::TopicRule, "Arn") => arn_of(settings, "iot", &format!("rule/{name}")),
         (Type::Queue, "Arn" | "QueueName" | "QueueUrl") | (Type::Other, _) => {
             identity::attribute(type_name, name, attribute, account(settings))

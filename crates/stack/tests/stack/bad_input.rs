@@ -397,3 +397,69 @@ fn files() {
     assert_eq!(stack.template, path);
     assert_eq!(stack.functions[0].code, folder.path().join("code"));
 }
+
+/// A table whose name refers to others.
+fn named_after(id: &str, name: &str) -> String {
+    format!("  {id}:\n    Type: AWS::Serverless::SimpleTable\n    Properties: {{TableName: {name}}}\n")
+}
+
+#[test]
+fn circles_are_named_with_the_line_that_closes_them() {
+    let circle = [
+        "Resources:\n",
+        &named_after("A", "!Ref B"),
+        &named_after("B", "!Sub '${C.Arn}'"),
+        &named_after("C", "!GetAtt A.Arn"),
+    ];
+    assert_eq!(refusal(&circle.concat()), "10: resources refer to each other in a circle: A → B → C → A");
+    let own = format!("Resources:\n{}", named_after("A", "!Ref A"));
+    assert_eq!(refusal(&own), "4: resources refer to each other in a circle: A → A");
+    let waits = "Resources:\n  A: {Type: 'AWS::DynamoDB::Table', DependsOn: B}\n  B: {Type: 'AWS::SQS::Queue', \
+                 DependsOn: [C, A]}\n  C: {Type: 'AWS::SNS::Topic'}\n";
+    assert_eq!(refusal(waits), "3: resources refer to each other in a circle: A → B → A");
+    // One that a condition does not choose is none.
+    let chosen = "Conditions: {Yes: !Equals [a, a]}\nResources:\n".to_owned()
+        + &named_after("A", "!If [Yes, a, !Ref B]")
+        + &named_after("B", "!Sub '${A}-b'");
+    assert_eq!(parse(&chosen).tables[1].name, "a-b");
+}
+
+#[test]
+fn long_chains_and_wide_ones_are_no_circles() {
+    let mut chain = "Resources:\n".to_owned();
+    for n in 0..499 {
+        chain.push_str(&named_after(&format!("R{n}"), &format!("!Select [0, [x{n}, !Ref R{}]]", n + 1)));
+    }
+    chain.push_str(&named_after("R499", "last"));
+    assert_eq!(parse(&chain).tables.len(), 500);
+    let diamond = ["Resources:\n", &named_after("A", "!Sub '${B}${C}'"), &named_after("B", "!Sub '${D}b'")]
+        .concat()
+        + &named_after("C", "!Sub '${D}c'")
+        + &named_after("D", "d");
+    assert_eq!(parse(&diamond).tables[0].name, "dbdc");
+    let many = format!(
+        "Resources:\n{}",
+        (0..501).map(|n| named_after(&format!("R{n}"), &format!("n{n}"))).collect::<String>()
+    );
+    assert_eq!(
+        refusal(&many),
+        "1502: a template has at most 500 resources, those that SAM adds included; this is one more"
+    );
+}
+
+#[test]
+fn a_lost_reference_matters_where_it_is_read() {
+    let text = |kind: &str| {
+        format!(
+            "Resources:\n  A:\n    Type: {kind}\n    Properties:\n      X: !Ref Gone\n  T: {{Type: 'AWS::SQS::Queue'}}\n"
+        )
+    };
+    let message = "5: A refers to Gone, which is neither a resource nor a parameter";
+    assert_eq!(refusal(&text("AWS::DynamoDB::Table")), message);
+    // SAM and other macros make resources of their own, to which alarms and the like refer.
+    assert_eq!(parse(&text("AWS::CloudWatch::Alarm")).queues.len(), 1);
+    assert_eq!(
+        refusal("Resources: {A: {Type: 'AWS::SQS::Queue', DependsOn: Gone}}"),
+        "1: A refers to Gone, which is not a resource of this template"
+    );
+}
