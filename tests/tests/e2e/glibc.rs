@@ -19,7 +19,11 @@ const LIBRARIES: [&str; 5] =
 
 #[test]
 fn programs_start_on_the_system_of_the_service() {
-    for program in ["infra/.build/notify/bootstrap", "examples/echo/.build/echo/bootstrap"] {
+    for program in [
+        "infra/.build/notify/bootstrap",
+        "examples/echo/.build/echo/bootstrap",
+        "examples/rooms/.build/rooms/bootstrap",
+    ] {
         let path = root().join(program);
         let needs = Needs::of(&path);
         assert!(needs.libraries.iter().any(|library| library == "libc.so.6"), "{program}: {needs:?}");
