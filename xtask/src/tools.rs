@@ -1,7 +1,7 @@
 //! Programs that need not be there: what each is for, whether it is there, and what to install if not.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     process::{Command, Stdio},
     time::Duration,
@@ -154,23 +154,18 @@ impl Tools {
                 self.moto = wanted.moto.then(|| Environment::with(Packages::Moto)).transpose()?;
             }
             Tool::Node => {
-                if !says_version("node".into()) {
+                if !says_version("node".as_ref()) {
                     bail!("node is not installed");
                 }
                 self.found.push(tool);
             }
             Tool::Browser => {
-                let named = std::env::var_os(BROWSER_VARIABLE);
-                let known = BROWSERS.into_iter().map(OsString::from);
-                let mut candidates: Box<dyn Iterator<Item = OsString>> = match &named {
-                    Some(named) => Box::new([named.clone()].into_iter()),
-                    None => Box::new(known),
+                let candidates = match std::env::var_os(BROWSER_VARIABLE) {
+                    Some(named) => vec![named],
+                    None => BROWSERS.map(OsString::from).to_vec(),
                 };
-                let Some(browser) = candidates.find(|name| says_version(name.clone())) else {
-                    match named {
-                        Some(named) => bail!("{} does not start", named.to_string_lossy()),
-                        None => bail!("none of {} is installed", BROWSERS.join(", ")),
-                    }
+                let Some(browser) = candidates.iter().find(|program| says_version(program)).cloned() else {
+                    bail!("{} does not start", candidates.join(OsStr::new(" or ")).to_string_lossy());
                 };
                 self.browser = Some(browser);
                 self.found.push(tool);
@@ -199,7 +194,7 @@ impl Tools {
 }
 
 /// Whether the program is there and can run: a name on `PATH` may be a stub that asks to install the program.
-fn says_version(program: OsString) -> bool {
+fn says_version(program: &OsStr) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().is_ok_and(|mut child| {
