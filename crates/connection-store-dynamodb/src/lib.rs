@@ -7,7 +7,7 @@
 //! | head | `H#{topic}` | `H` | `version`, `payload`, `shard_count`, `subscriber_estimate` |
 //!
 //! `expires_at` is in epoch seconds and is the table's time-to-live attribute; `connected_at` is in epoch milliseconds.
-//! How a list is replaced without a transaction is told in the module `replace`.
+//! How a list is replaced without a transaction is told in the module `replace`, how a connection goes in `remove`.
 //!
 //! The crate must not know a gateway, a function runtime or another SDK than this one.
 //!
@@ -68,6 +68,7 @@ mod config;
 mod error;
 mod item;
 mod read;
+mod remove;
 mod replace;
 mod store;
 mod table;
