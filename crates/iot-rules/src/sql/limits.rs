@@ -32,8 +32,8 @@ pub const VALUE_DEPTH_MAX: usize = 128;
 /// Nested queries over large arrays would otherwise take minutes.
 pub const WORK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// What one step of an expression costs, in bytes.
-pub(super) const STEP_BYTES: usize = 16;
+/// What one step of an expression costs, in bytes: about what its value takes, so that the bound on work is one on memory.
+pub(super) const STEP_BYTES: usize = 64;
 
 /// What compiling a regular expression during the evaluation costs, in bytes. A literal one is compiled with the statement.
 pub(super) const REGEX_COMPILE_BYTES: usize = 64 * 1024;

@@ -5,36 +5,50 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use super::limits::REGEX_BYTES_MAX;
 
+/// Compiled sizes that are tried, each with what one byte of text costs then. A larger expression takes longer for each.
+const SIZES: [(usize, usize); 4] =
+    [(REGEX_BYTES_MAX / 64, 1), (REGEX_BYTES_MAX / 16, 4), (REGEX_BYTES_MAX / 4, 16), (REGEX_BYTES_MAX, 64)];
+
 /// A compiled regular expression.
 #[derive(Debug, Clone)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern {
+    regex: Regex,
+    weight: usize,
+}
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
-        let compiled = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
-        compiled.map(Self).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                format!(
-                    "the regular expression takes more than {REGEX_BYTES_MAX} bytes; shorten its alternatives or \
-                     repetitions"
-                )
+        for (bytes, weight) in SIZES {
+            let compiled =
+                RegexBuilder::new(pattern).size_limit(bytes).dfa_size_limit(REGEX_BYTES_MAX).build();
+            match compiled {
+                Ok(regex) => return Ok(Self { regex, weight }),
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                // The last line of the library's message says what is wrong; those before draw it.
+                Err(error) => {
+                    let text = error.to_string();
+                    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                    return Err(format!("this is no regular expression that can be run here: {reason}"));
+                }
             }
-            // The last line of the library's message says what is wrong; those before draw it.
-            error => {
-                let text = error.to_string();
-                let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                format!("this is no regular expression that can be run here: {reason}")
-            }
-        })
+        }
+        Err(format!(
+            "the regular expression takes more than {REGEX_BYTES_MAX} bytes; shorten its alternatives or repetitions"
+        ))
+    }
+
+    /// What searching a text costs, in bytes.
+    pub(super) fn cost(&self, text: &str) -> usize {
+        text.len().saturating_mul(self.weight)
     }
 
     pub(super) fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
     }
 
     /// The first match.
     pub(super) fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
-        self.0.find(text).map(|found| found.as_str())
+        self.regex.find(text).map(|found| found.as_str())
     }
 
     /// A replacement as Java writes it: `$1`, `${name}`, and `\` before what means itself. `None` if it names a group that
@@ -66,7 +80,7 @@ impl Pattern {
     fn group(&self, text: &str) -> Option<(usize, usize)> {
         if let Some(named) = text.strip_prefix('{') {
             let (name, _) = named.split_once('}')?;
-            let group = self.0.capture_names().position(|known| known == Some(name))?;
+            let group = self.regex.capture_names().position(|known| known == Some(name))?;
             return Some((group, name.len() + 2));
         }
         let mut digits = text.bytes().take_while(u8::is_ascii_digit).map(|digit| usize::from(digit - b'0'));
@@ -75,19 +89,19 @@ impl Pattern {
         let mut length = 1;
         for digit in digits {
             let longer = group * 10 + digit;
-            if longer >= self.0.captures_len() {
+            if longer >= self.regex.captures_len() {
                 break;
             }
             (group, length) = (longer, length + 1);
         }
-        (group < self.0.captures_len()).then_some((group, length))
+        (group < self.regex.captures_len()).then_some((group, length))
     }
 
     /// Every match replaced, up to `bytes_max` bytes. `None` if there would be more.
     pub(super) fn replace(&self, text: &str, replacement: &Replacement, bytes_max: usize) -> Option<String> {
         let mut replaced = String::new();
         let mut end = 0;
-        for captures in self.0.captures_iter(text) {
+        for captures in self.regex.captures_iter(text) {
             let Some(whole) = captures.get(0) else { continue };
             replaced.push_str(&text[end..whole.start()]);
             replacement.expand(&captures, &mut replaced);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Cases of each kind.
-const CASES: u64 = 3_000;
+const CASES: u64 = 2_000;
 
 /// Far above what one takes on a busy machine without optimization; a case that hangs is longer.
 const CASE_TIME_MAX: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use crate::case::{
     Case,
     Expected::{self, *},
-    check_cases,
+    check_cases, outcome,
 };
 
 const READING: &[u8] =
@@ -14,6 +14,25 @@ const ROWS: &[u8] =
 #[test]
 fn statements() {
     check_cases(CASES);
+}
+
+/// The notify app's rule, word for word as in its template.
+#[test]
+fn the_notify_rule() {
+    let sql = "SELECT *, topic(2) AS device_id, timestamp() AS received_at FROM 'devices/+/parameters'";
+    assert!(include_str!("../../../../infra/template.yaml").contains(sql));
+    for (payload, expected) in [
+        (
+            r#"{"version":7,"payload":{"value":{"temperature":21.5}}}"#,
+            r#"{"version":7,"payload":{"value":{"temperature":21.5}},"device_id":"dev-1","received_at":1481825251155}"#,
+        ),
+        (r#"{"device_id":"forged","received_at":0}"#, r#"{"device_id":"dev-1","received_at":1481825251155}"#),
+    ] {
+        assert_eq!(
+            outcome(sql, "devices/dev-1/parameters", payload.as_bytes()),
+            Ok(format!("event {expected}"))
+        );
+    }
 }
 
 /// `SELECT {…} FROM 'devices/+/state'` is written out in each row: it is what a template has.

@@ -25,14 +25,19 @@ type Run<'s, 'v> = fn(&mut Arguments<'s, 'v>, &Pattern, &str) -> Outcome<'v>;
 /// Runs with the expression that is the second argument, compiled with the statement or now.
 fn with_pattern<'s, 'v>(arguments: &mut Arguments<'s, 'v>, run: Run<'s, 'v>) -> Outcome<'v> {
     let Some(text) = arguments.text(0)? else { return Ok(Value::Undefined) };
-    arguments.meter.charge(text.len())?;
-    if let Some(pattern) = arguments.pattern {
-        return run(arguments, pattern, &text);
-    }
-    match compile(arguments)? {
-        Some(pattern) => run(arguments, &pattern, &text),
-        None => Ok(Value::Undefined),
-    }
+    let compiled;
+    let pattern = match arguments.pattern {
+        Some(pattern) => pattern,
+        None => match compile(arguments)? {
+            Some(pattern) => {
+                compiled = pattern;
+                &compiled
+            }
+            None => return Ok(Value::Undefined),
+        },
+    };
+    arguments.meter.charge(pattern.cost(&text))?;
+    run(arguments, pattern, &text)
 }
 
 fn compile(arguments: &mut Arguments<'_, '_>) -> Result<Option<Pattern>, EvaluateError> {
