@@ -108,39 +108,39 @@ pub const IOT_TOPIC_SLASHES_MAX: usize = 7;
 /// Actions of one topic rule.
 pub const IOT_RULE_ACTIONS_MAX: usize = 10;
 
-/// Concurrent invocations of an account that no function may reserve (Lambda's concurrency page).
+/// Concurrent invocations of an account that no function may reserve (N10).
 pub const UNRESERVED_CONCURRENCY_MIN: usize = 100;
 
 /// Invocations that one execution environment takes at the same time, at most (P14).
 pub const ENVIRONMENT_CONCURRENCY_MAX: usize = 1_600;
 
-/// The shortest time for which an asynchronous invocation can be kept (LM).
+/// The shortest time for which an asynchronous invocation can be kept (N8).
 pub const ASYNC_EVENT_AGE_MIN: Duration = Duration::from_secs(60);
 
-/// Waits before the retries of an asynchronous invocation that failed (N5).
+/// Waits before the retries of an asynchronous invocation that failed (N8).
 pub const ASYNC_RETRY_DELAYS: [Duration; ASYNC_RETRIES_MAX as usize] =
     [Duration::from_secs(60), Duration::from_secs(120)];
 
-/// The first wait before an asynchronous invocation that was throttled is tried again; it doubles each time (N5).
+/// The first wait before an asynchronous invocation that was throttled is tried again; it doubles each time (N8).
 pub const ASYNC_THROTTLE_DELAY_MIN: Duration = Duration::from_secs(1);
 
-/// The longest such wait (N5).
+/// The longest such wait (N8).
 pub const ASYNC_THROTTLE_DELAY_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// An authorizer's answer, in bytes (section 7.1).
 pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
 
-/// Time for an execution environment with a registered extension to end after SIGTERM; one without any has none (Lambda's
-/// page on the life of an execution environment).
+/// Time for an execution environment with a registered extension to end after SIGTERM; one without any has none
+/// (P17).
 pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
 
-/// The same with an extension that is told of the end by an event.
+/// The same with an extension that is told of the end by an event (P17).
 pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
 
-/// Files that a function's process may have open (Lambda's limits page).
+/// Files that a function's process may have open (P18).
 pub const FUNCTION_OPEN_FILES_MAX: u64 = 1_024;
 
-/// The attribute `ErrorMessage` of a dead-lettered event, in bytes.
+/// The attribute `ErrorMessage` of a dead-lettered event, in bytes (N9).
 pub const DEAD_LETTER_ERROR_BYTES_MAX: usize = 1_024;
 
 /// A message is billed by each started so many bytes (section 7.3).

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Asynchronous invocations: accepted at once, run in the background, tried again when the function fails or is
-/// throttled, and at last told to whoever is to know how they ended (N5).
+/// throttled, and at last told to whoever is to know how they ended (N5, N9).
 pub(crate) struct Background {
     events: Arc<Semaphore>,
     bytes: Arc<Semaphore>,

@@ -30,7 +30,7 @@ pub struct HostConfig {
     /// The twelve digits of every function's ARN.
     pub account_id: String,
     /// Invocations of all functions together that are under way or wait for an environment, less what functions have
-    /// reserved; one more is told 429 (N4).
+    /// reserved; one more is told 429 (N4, N10).
     pub account_concurrency_max: usize,
     /// Environments of one function that live at the same time.
     pub environments_per_function_max: usize,

@@ -157,8 +157,7 @@ impl Extensions {
         self.registered.iter().any(|extension| extension.shutdown)
     }
 
-    /// The time that an environment gets to end in order: none without extensions (Lambda's page on the life of an
-    /// execution environment).
+    /// The time that an environment gets to end in order: none without extensions (P17).
     pub(crate) fn grace(&self) -> Duration {
         if self.are_told_of_shutdown() {
             SHUTDOWN_EXTERNAL_MAX

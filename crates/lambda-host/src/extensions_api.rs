@@ -1,4 +1,4 @@
-//! The Extensions API: how a program or a thread beside the function is told of the environment's life.
+//! The Extensions API: how a program or a thread beside the function is told of the environment's life (P16).
 
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use hyper::body::Incoming;

@@ -27,7 +27,7 @@ pub struct FunctionConfig {
     /// Variables from whoever runs the host: `AWS_ENDPOINT_URL_*`, credentials, certificate authorities. They
     /// win over `environment`; the platform's own (P7) win over both.
     pub host_environment: BTreeMap<String, String>,
-    /// `ReservedConcurrentExecutions`: invocations under way at the same time; one more is told 429, with 0 every one is.
+    /// `ReservedConcurrentExecutions`: invocations under way at the same time; one more is told 429, with 0 every one is (N10).
     /// What is reserved is taken off [`HostConfig::account_concurrency_max`](crate::HostConfig::account_concurrency_max).
     pub reserved_concurrency: Option<usize>,
     /// `PerExecutionEnvironmentMaxConcurrency` of a managed-instances function: invocations that one environment takes at
@@ -39,7 +39,7 @@ pub struct FunctionConfig {
     pub logging: LoggingConfig,
 }
 
-/// What becomes of a function's asynchronous invocations (N5): `EventInvokeConfig`, and `DeadLetterConfig`.
+/// What becomes of a function's asynchronous invocations (N5, N8, N9): `EventInvokeConfig`, and `DeadLetterConfig`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventInvokeConfig {
     /// `MaximumRetryAttempts`: attempts after the first one that failed, 0 to 2.

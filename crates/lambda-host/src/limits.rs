@@ -27,7 +27,7 @@ pub const MEMORY_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub const STRAY_ROUNDS_MAX: u32 = 16;
 
 /// Functions that pass an asynchronous event on to each other as destinations: the service stops such a chain after about
-/// as many, taking it for a loop.
+/// as many, taking it for a loop (N9).
 pub const EVENT_HOPS_MAX: u32 = 16;
 
 /// How long an environment stands idle before it is ended, unless the configuration says otherwise.

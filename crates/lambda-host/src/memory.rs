@@ -1,4 +1,4 @@
-//! What a process uses, as the kernel tells it.
+//! What a process uses, as the kernel tells it (P18).
 //!
 //! The service limits a whole execution environment by a control group, which an ordinary user cannot make. An address
 //! space limit (`RLIMIT_AS`) is no substitute: it counts what is reserved, of which garbage-collected languages have

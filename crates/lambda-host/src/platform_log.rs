@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const LOG_TIME: &[FormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// The lines with which the service accompanies a function's own, as text or as JSON.
+/// The lines with which the service accompanies a function's own, as text or as JSON (P19).
 pub(crate) struct PlatformLog {
     lines: PlatformLines,
     format: LogFormat,

@@ -79,7 +79,7 @@ impl EventRecord {
 }
 
 impl Invoked<'_> {
-    /// The invocation record, version 1.0 (Lambda's page on asynchronous invocations).
+    /// The invocation record, version 1.0 (N9).
     fn record(&self, now: SystemTime) -> Bytes {
         let payload = json(&self.event.payload);
         let answer = self.last.map(|outcome| json(&outcome.payload));

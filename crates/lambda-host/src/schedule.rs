@@ -4,7 +4,7 @@ use dunlin_events::limits::{ASYNC_RETRY_DELAYS, ASYNC_THROTTLE_DELAY_MAX, ASYNC_
 
 use crate::EventInvokeConfig;
 
-/// When an asynchronous invocation is tried again (N5): the service's waits, divided. It has no clock; it is told the age
+/// When an asynchronous invocation is tried again (N8): the service's waits, divided. It has no clock; it is told the age
 /// of the event.
 pub(crate) struct Schedule {
     divisor: u32,

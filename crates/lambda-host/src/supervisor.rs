@@ -33,7 +33,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 
 /// Brings one environment up, watches it, and ends it. The only place that ends a process.
 ///
-/// An initialisation that fails is tried once more on the time of the invocation that waits for it, as the service does.
+/// An initialisation that fails is tried once more on the time of the invocation that waits for it, as the service does (P15).
 pub(crate) async fn run(function: Arc<Function>, id: EnvironmentId, stop: CancellationToken) {
     let mut phase = Phase::Init;
     loop {
@@ -309,7 +309,7 @@ impl Running {
     }
 
     /// Ends the process, the processes of its group, and the extensions, which get the service's time to do so in order.
-    /// Without an extension there is none: the service sends no SIGTERM then either.
+    /// Without an extension there is none: the service sends no SIGTERM then either (P17).
     async fn terminate(&self, function: &Function, reason: ShutdownReason) {
         let environment = &self.environment;
         let (grace, told) = environment.shutdown_grace();

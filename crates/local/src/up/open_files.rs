@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Open files that a stack allows itself at most: ours, more than a client machine has ports to connect from.
-/// Functions inherit it, and some runtimes look at every file that they might have open.
+/// Functions do not inherit it: they have the service's own limit.
 const OPEN_FILES_MAX: u64 = 65_536;
 
 /// Raises the limit as far as an ordinary user may, up to [`OPEN_FILES_MAX`].
