@@ -127,6 +127,21 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// Every value, each a mapping of its own.
+    pub(crate) fn sections(&self) -> Outcome<Vec<(&'r str, Section<'r>)>> {
+        let section = |entry: &'r Entry| match entry.value.kind {
+            Kind::Map(_) => {
+                let own = Section::new(self.findings, self.owner, &entry.key, entry.at, &entry.value);
+                Ok((entry.key.as_str(), own))
+            }
+            Kind::Text(_) | Kind::Seq(_) => {
+                let what = format!("is {}; it must be a mapping", entry.value.noun());
+                Err(self.wrong(entry.value.at, &entry.key, &what))
+            }
+        };
+        self.entries.iter().map(section).collect()
+    }
+
     /// A mapping of texts; empty if the key is absent.
     pub(crate) fn texts(&self, key: &'static str) -> Outcome<BTreeMap<String, String>> {
         let Some(section) = self.section(key)? else { return Ok(BTreeMap::new()) };

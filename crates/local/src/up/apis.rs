@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Authorization, Backend, BackendError, Gateway, GatewayConfig, Integration, LambdaFunction,
-    RouteConfig, StageConfig, rustls::ServerConfig,
+    ApiConfig, Authorization, AuthorizerConfig, Backend, BackendError, Gateway, GatewayConfig, Integration,
+    LambdaFunction, RouteConfig, StageConfig, StageThrottles, Throttle, rustls::ServerConfig,
 };
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
 use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
@@ -131,7 +131,10 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
     let stages = api.stages.iter().filter(|stage| stage.deployed).map(|stage| StageConfig {
         name: stage.name.clone(),
         variables: stage.variables.clone().into_iter().collect(),
-        ..StageConfig::default()
+        throttles: StageThrottles {
+            default: stage.default_throttle.map(throttle),
+            routes: stage.route_throttles.iter().map(|(key, own)| (key.clone(), throttle(*own))).collect(),
+        },
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
         key: route.key.clone(),
@@ -146,13 +149,49 @@ fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
             _ => None,
         }),
         two_way: route.two_way,
-        authorization: Authorization::None,
+        authorization: authorization(stack, api, &route.authorization),
     });
     ApiConfig {
         api_id: api.api_id.clone(),
         route_selection_expression: api.route_selection_expression.clone(),
         stages: stages.collect(),
         routes: routes.collect(),
+    }
+}
+
+fn throttle(throttle: dunlin_stack::Throttle) -> Throttle {
+    let dunlin_stack::Throttle { rate_per_second, burst } = throttle;
+    Throttle { rate_per_second, burst }
+}
+
+fn authorization(
+    stack: &Stack,
+    api: &WebSocketApi,
+    authorization: &dunlin_stack::Authorization,
+) -> Authorization {
+    match authorization {
+        dunlin_stack::Authorization::None => Authorization::None,
+        dunlin_stack::Authorization::Iam => Authorization::Iam,
+        dunlin_stack::Authorization::Custom(authorizer) => {
+            let dunlin_stack::Authorizer { name, function, authorizer_id, .. } = authorizer;
+            let source = stack.authorizer_arn(&api.api_id, authorizer_id);
+            let permitted = authorizer.credentials_arn.is_some()
+                || stack.may_invoke(GATEWAY_PRINCIPAL, &source, function);
+            if !permitted {
+                tracing::warn!(
+                    "authorizer {name} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
+                     AWS::Lambda::Permission"
+                );
+            }
+            Authorization::Custom(AuthorizerConfig {
+                name: name.clone(),
+                function: function.clone(),
+                permitted,
+                identity_sources: authorizer.identity_sources.clone(),
+            })
+        }
+        // None that the template's reader knows; nobody gets in by mistake.
+        _ => Authorization::Iam,
     }
 }
 

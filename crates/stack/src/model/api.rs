@@ -22,7 +22,7 @@ pub struct WebSocketApi {
 }
 
 /// One stage of an API.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     /// `StageName`: the first part of the path.
     pub name: String,
@@ -30,6 +30,19 @@ pub struct Stage {
     pub variables: BTreeMap<String, String>,
     /// Whether the stage has a deployment, or deploys by itself; one that has neither refuses every handshake (H7).
     pub deployed: bool,
+    /// `DefaultRouteSettings`: what each route takes that has no setting of its own.
+    pub default_throttle: Option<Throttle>,
+    /// `RouteSettings` by route key.
+    pub route_throttles: BTreeMap<String, Throttle>,
+}
+
+/// How much a route of a stage takes (Q1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Throttle {
+    /// `ThrottlingRateLimit`, a second.
+    pub rate_per_second: f64,
+    /// `ThrottlingBurstLimit`.
+    pub burst: u32,
 }
 
 /// One route of an API.
@@ -41,8 +54,40 @@ pub struct Route {
     pub integration: Option<Integration>,
     /// Whether the function's body returns as a frame: the route has the expression *and* a route response (T1).
     pub two_way: bool,
+    /// `AuthorizationType`: who may connect. Only `$connect` has one (A1).
+    pub authorization: Authorization,
     /// Where the resource begins.
     pub at: Place,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Authorization {
+    /// `NONE`: everybody.
+    #[default]
+    None,
+    /// `AWS_IAM`: who signs (A9).
+    Iam,
+    /// `CUSTOM`: whom a function lets in (A1).
+    Custom(Authorizer),
+}
+
+/// A REQUEST authorizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorizer {
+    /// Key in the template.
+    pub logical_id: String,
+    /// Seven letters and digits, derived from the logical id.
+    pub authorizer_id: String,
+    /// `Name`.
+    pub name: String,
+    /// [`crate::Function::name`].
+    pub function: String,
+    /// `IdentitySource`: what must be there before the function is asked (A6), not parsed.
+    pub identity_sources: Vec<String>,
+    /// `AuthorizerCredentialsArn`: the gateway then calls with that role, and needs no permission on the function.
+    pub credentials_arn: Option<String>,
 }
 
 /// What a route calls.

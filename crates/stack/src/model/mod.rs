@@ -5,7 +5,9 @@ mod api;
 mod function;
 mod rule;
 
-pub use api::{Integration, IntegrationKind, Route, Stage, WebSocketApi};
+pub use api::{
+    Authorization, Authorizer, Integration, IntegrationKind, Route, Stage, Throttle, WebSocketApi,
+};
 pub use function::{Function, LogFormat, LogLevel, Logging};
 pub use rule::{RepublishHeaders, RuleAction, Sql, TopicRule};
 
@@ -176,6 +178,14 @@ impl Stack {
     pub fn route_arn(&self, api_id: &str, stage: &str, route_key: &str) -> String {
         let Self { region, account_id, .. } = self;
         format!("arn:{}:execute-api:{region}:{account_id}:{api_id}/{stage}/{route_key}", crate::PARTITION)
+    }
+
+    /// The ARN that a permission for the gateway names when it calls an authorizer of `api_id`.
+    #[must_use]
+    pub fn authorizer_arn(&self, api_id: &str, authorizer_id: &str) -> String {
+        let Self { region, account_id, .. } = self;
+        let partition = crate::PARTITION;
+        format!("arn:{partition}:execute-api:{region}:{account_id}:{api_id}/authorizers/{authorizer_id}")
     }
 
     /// A problem with the resource at `place` that whoever reads the stack has found.

@@ -1,6 +1,6 @@
 //! WebSocket APIs, put together from the resources that belong to them.
 
-use super::{Context, Type, integration, route, stage};
+use super::{Context, Type, authorizer, integration, route, stage};
 use crate::{
     WebSocketApi,
     error::{Fault, Outcome},
@@ -15,7 +15,8 @@ pub(super) fn build(context: &Context<'_>) -> Vec<WebSocketApi> {
         .filter_map(|resource| context.findings.keep(api(context, resource)))
         .collect();
     let integrations = integration::read_all(context);
-    route::add_all(context, &mut apis, &integrations);
+    let authorizers = authorizer::read_all(context);
+    route::add_all(context, &mut apis, &integrations, &authorizers);
     stage::add_all(context, &mut apis);
     for resource in context.of_type(Type::IntegrationResponse) {
         let text = "an integration response has no effect on a function's answer";

@@ -10,7 +10,6 @@ use crate::{
     error::Outcome,
     resolve::Resource,
     section::{At, Section},
-    source::Span,
 };
 
 /// Integrations by id: the id of the API and the integration, or nothing for one that is at fault.
@@ -41,8 +40,8 @@ fn integration(context: &Context<'_>, resource: &Resource) -> Outcome<(String, I
         let what = format!("is {value}; only INTERNET is supported");
         return Err(section.wrong(at, "ConnectionType", &what));
     }
-    let At { value: uri, at } = section.required_text("IntegrationUri")?;
-    let function = function_of_uri(context, &section, at, uri)?;
+    let uri = section.required_text("IntegrationUri")?;
+    let function = function_of_uri(context, &section, "IntegrationUri", uri)?;
     let (low, high) = (millis(limits::INTEGRATION_TIMEOUT_MIN), millis(limits::INTEGRATION_TIMEOUT_MAX));
     let timeout = section.number("TimeoutInMillis", low..=high)?;
     let credentials_arn = owned(section.text("CredentialsArn")?);
@@ -61,7 +60,12 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// The function in `arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations` (G10).
-fn function_of_uri(context: &Context<'_>, section: &Section<'_>, at: Span, uri: &str) -> Outcome<String> {
+pub(super) fn function_of_uri(
+    context: &Context<'_>,
+    section: &Section<'_>,
+    key: &str,
+    At { value: uri, at }: At<&str>,
+) -> Outcome<String> {
     let function_arn = uri
         .strip_prefix("arn:")
         .and_then(|rest| rest.split_once(":lambda:path/2015-03-31/functions/"))
@@ -69,14 +73,14 @@ fn function_of_uri(context: &Context<'_>, section: &Section<'_>, at: Span, uri: 
         .and_then(|(_, rest)| rest.strip_suffix("/invocations"));
     let Some(function_arn) = function_arn else {
         let what = format!(
-            "is {uri}; for AWS_PROXY it must be arn:aws:apigateway:{{region}}:lambda:path/2015-03-31/functions/{{function \
+            "is {uri}; for a function it must be arn:aws:apigateway:{{region}}:lambda:path/2015-03-31/functions/{{function \
              ARN}}/invocations"
         );
-        return Err(section.wrong(at, "IntegrationUri", &what));
+        return Err(section.wrong(at, key, &what));
     };
     if function_arn.contains("${stageVariables.") {
         let what = "takes its function from a stage variable, which is not supported yet; name the function";
-        return Err(section.wrong(at, "IntegrationUri", what));
+        return Err(section.wrong(at, key, what));
     }
     match context.function_named(function_arn) {
         Some(function) => Ok(function.to_owned()),

@@ -1,6 +1,7 @@
 //! The resource types that are interpreted, one module per kind; and the names and attributes of all.
 
 mod api;
+mod authorizer;
 mod function;
 mod identity;
 mod integration;
@@ -61,6 +62,7 @@ pub(crate) enum Type {
     Integration,
     IntegrationResponse,
     Deployment,
+    Authorizer,
     ServerlessFunction,
     LambdaFunction,
     Permission,
@@ -83,6 +85,7 @@ pub(crate) fn type_of(name: &str) -> Type {
         "AWS::ApiGatewayV2::Integration" => Type::Integration,
         "AWS::ApiGatewayV2::IntegrationResponse" => Type::IntegrationResponse,
         "AWS::ApiGatewayV2::Deployment" => Type::Deployment,
+        "AWS::ApiGatewayV2::Authorizer" => Type::Authorizer,
         "AWS::Serverless::Function" => Type::ServerlessFunction,
         "AWS::Lambda::Function" => Type::LambdaFunction,
         "AWS::Lambda::Permission" => Type::Permission,
@@ -221,6 +224,7 @@ pub(crate) fn identify(
         | Type::RouteResponse
         | Type::Integration
         | Type::IntegrationResponse
+        | Type::Authorizer
         | Type::Deployment => same(arn::api_id(owner.full_id)[..PART_ID_CHARS].to_owned()),
         Type::ServerlessFunction | Type::LambdaFunction => {
             same(own("FunctionName").unwrap_or_else(|| made_up(FUNCTION_NAME_CHARS_MAX)))
@@ -259,6 +263,7 @@ pub(crate) fn attribute(resource: &Resource, attribute: &str, settings: &Paramet
         | (Type::RouteResponse, "RouteResponseId")
         | (Type::Integration, "IntegrationId")
         | (Type::IntegrationResponse, "IntegrationResponseId")
+        | (Type::Authorizer, "AuthorizerId")
         | (Type::Deployment, "DeploymentId") => name.clone(),
         (Type::Api, "ApiEndpoint") => {
             format!("wss://{name}.execute-api.{}.{}", settings.region, arn::URL_SUFFIX)

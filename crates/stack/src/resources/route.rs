@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use dunlin_events::limits;
 
-use super::{Context, Type, api, integration::Integrations};
+use super::{Context, Type, api, authorizer::Authorizers, integration::Integrations};
 use crate::{
-    Integration, Route, WebSocketApi,
+    Authorization, Integration, Route, WebSocketApi,
     error::{Fault, Outcome},
     resolve::Resource,
     section::{At, Section},
@@ -21,14 +21,19 @@ const OWN_ROUTE_KEYS: [&str; 3] = ["$connect", "$disconnect", "$default"];
 /// Route ids that have a response, each with the id of its API.
 type Answered<'r> = HashSet<(&'r str, &'r str)>;
 
-pub(super) fn add_all(context: &Context<'_>, apis: &mut [WebSocketApi], integrations: &Integrations) {
+pub(super) fn add_all(
+    context: &Context<'_>,
+    apis: &mut [WebSocketApi],
+    integrations: &Integrations,
+    authorizers: &Authorizers,
+) {
     let responses = context.of_type(Type::RouteResponse);
     let answered: Answered<'_> =
         responses.filter_map(|resource| context.findings.keep(response(context, resource))).collect();
     let mut by_api: HashMap<&str, Vec<Route>> = HashMap::new();
     let mut keys = HashSet::new();
     for resource in context.of_type(Type::Route) {
-        let read = route(context, resource, integrations, &answered, &mut keys);
+        let read = route(context, resource, integrations, authorizers, &answered, &mut keys);
         if let Some((api_id, route)) = context.findings.keep(read) {
             let routes = by_api.entry(api_id).or_default();
             routes.push(route);
@@ -68,6 +73,7 @@ fn route<'r>(
     context: &Context<'r>,
     resource: &'r Resource,
     integrations: &Integrations,
+    authorizers: &Authorizers,
     answered: &Answered<'_>,
     keys: &mut HashSet<(&'r str, &'r str)>,
 ) -> Outcome<(&'r str, Route)> {
@@ -84,25 +90,18 @@ fn route<'r>(
         return Err(section.wrong(at, "RouteKey", &what));
     }
     refuse_guards(&section)?;
+    let authorization = authorization(&section, api_id, key, authorizers)?;
     let integration = target(&section, api_id, integrations)?;
     let two_way = two_way(context, resource, &section, answered.contains(&(api_id, resource.name.as_str())))?;
     section.finish(&["AuthorizationScopes", "OperationName"]);
-    Ok((api_id, Route { key: key.to_owned(), integration, two_way, at: context.place(resource.at) }))
+    Ok((
+        api_id,
+        Route { key: key.to_owned(), integration, two_way, authorization, at: context.place(resource.at) },
+    ))
 }
 
 /// What would keep a message away from the function, and is not built yet: without it the stack would be too open.
 fn refuse_guards(section: &Section<'_>) -> Outcome<()> {
-    if let Some(At { value, at }) = section.text("AuthorizationType")?
-        && value != "NONE"
-    {
-        let what = match value {
-            "JWT" => {
-                "is JWT, which is for HTTP APIs; a WebSocket API takes NONE, AWS_IAM or CUSTOM".to_owned()
-            }
-            _ => format!("is {value}, which is not supported yet; only NONE is"),
-        };
-        return Err(section.wrong(at, "AuthorizationType", &what));
-    }
     if let Some(true) = section.flag("ApiKeyRequired")? {
         return section.refuse("ApiKeyRequired", "is true, which is not supported yet");
     }
@@ -110,6 +109,44 @@ fn refuse_guards(section: &Section<'_>) -> Outcome<()> {
         section.refuse(key, "is not supported yet; remove it")?;
     }
     Ok(())
+}
+
+/// Who may connect (A1, A9).
+fn authorization(
+    section: &Section<'_>,
+    api_id: &str,
+    route_key: &str,
+    authorizers: &Authorizers,
+) -> Outcome<Authorization> {
+    let authorizer = section.text("AuthorizerId")?;
+    let Some(At { value: kind, at }) = section.text("AuthorizationType")? else {
+        return Ok(Authorization::None);
+    };
+    let wrong = |what: &str| Err(section.wrong(at, "AuthorizationType", what));
+    match kind {
+        "NONE" => return Ok(Authorization::None),
+        "AWS_IAM" | "CUSTOM" => {}
+        "JWT" => {
+            return wrong("is JWT, which is for HTTP APIs; a WebSocket API takes NONE, AWS_IAM or CUSTOM");
+        }
+        other => return wrong(&format!("is {other}; it must be NONE, AWS_IAM or CUSTOM")),
+    }
+    if route_key != "$connect" {
+        return wrong(&format!("is {kind}; only the route $connect may have one"));
+    }
+    if kind == "AWS_IAM" {
+        return Ok(Authorization::Iam);
+    }
+    let Some(At { value: id, at }) = authorizer else { return Err(section.missing("AuthorizerId")) };
+    match authorizers.get(id) {
+        Some(Some((api, authorizer))) if api == api_id => Ok(Authorization::Custom(authorizer.clone())),
+        // At fault, and told.
+        Some(None) => Ok(Authorization::None),
+        Some(_) | None => {
+            let what = format!("is {id}, which is not an authorizer of its API; name one with Ref");
+            Err(section.wrong(at, "AuthorizerId", &what))
+        }
+    }
 }
 
 /// The integration in `integrations/{id}` (G2).

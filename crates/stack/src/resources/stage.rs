@@ -1,11 +1,16 @@
 //! Stages, and which of them are deployed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use dunlin_events::limits;
+use dunlin_events::limits::{self, ACCOUNT_REQUESTS_BURST, ACCOUNT_REQUESTS_PER_SECOND};
 
 use super::{Context, Type, api};
-use crate::{Stage, WebSocketApi, error::Outcome, resolve::Resource, section::At};
+use crate::{
+    Stage, Throttle, WebSocketApi,
+    error::Outcome,
+    resolve::Resource,
+    section::{At, Section},
+};
 
 /// Ids and stage names of deployments, each with the id of its API.
 #[derive(Default)]
@@ -67,6 +72,43 @@ fn stage<'r>(
         context.note(resource.at, text, &resource.logical_id);
     }
     let variables = section.texts("StageVariables")?;
-    section.finish(&["AccessPolicyId", "Description", "Tags"]);
-    Ok((api_id, Stage { name: name.to_owned(), variables, deployed }))
+    let default_throttle = match section.section("DefaultRouteSettings")? {
+        None => None,
+        Some(settings) => throttle(settings)?,
+    };
+    let mut route_throttles = BTreeMap::new();
+    if let Some(settings) = section.section("RouteSettings")? {
+        for (key, own) in settings.sections()? {
+            if let Some(throttle) = throttle(own)? {
+                route_throttles.insert(key.to_owned(), throttle);
+            }
+        }
+    }
+    section.finish(&["AccessLogSettings", "AccessPolicyId", "ClientCertificateId", "Description", "Tags"]);
+    let name = name.to_owned();
+    Ok((api_id, Stage { name, variables, deployed, default_throttle, route_throttles }))
+}
+
+/// The throttle in the settings of a route; its logging and metrics are the account's.
+fn throttle(settings: Section<'_>) -> Outcome<Option<Throttle>> {
+    let rate = match settings.text("ThrottlingRateLimit")? {
+        None => None,
+        Some(At { value, at }) => match value.trim().parse::<f64>() {
+            Ok(rate) if rate.is_finite() && rate >= 0.0 => Some(rate),
+            _ => {
+                let what = format!("is {value}; it must be a number of requests a second");
+                return Err(settings.wrong(at, "ThrottlingRateLimit", &what));
+            }
+        },
+    };
+    let burst = settings.number("ThrottlingBurstLimit", 0..=u64::from(u32::MAX))?;
+    settings.finish(&["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"]);
+    // One without the other leaves that one to the account's.
+    Ok(match (rate, burst) {
+        (None, None) => None,
+        (rate, burst) => Some(Throttle {
+            rate_per_second: rate.unwrap_or(f64::from(ACCOUNT_REQUESTS_PER_SECOND)),
+            burst: burst.map_or(ACCOUNT_REQUESTS_BURST, |burst| u32::try_from(burst).unwrap_or(u32::MAX)),
+        }),
+    })
 }

@@ -86,6 +86,9 @@ pub(super) fn expand(api: &Declared, findings: &Findings) -> Outcome<Vec<Declare
     own.extend(passed_on(properties, &API_PROPERTIES));
     let mut resources = vec![made(api, id.clone(), at, "AWS::ApiGatewayV2::Api", own)];
     let authorization = authorization(api)?;
+    if let Some(Entry { value: auth, .. }) = properties.get("Auth") {
+        resources.extend(findings.keep(authorizer(api, auth)).into_iter().flatten());
+    }
     for route in routes.value.entries() {
         let made = self::route(api, route, &stage_name, authorization.as_ref());
         resources.extend(findings.keep(made).into_iter().flatten());
@@ -121,6 +124,58 @@ fn authorization(api: &Declared) -> Outcome<Option<Node>> {
             Err(Fault::at(kind.value.at, message))
         }
     }
+}
+
+fn authorizer_id(api: &str) -> String {
+    format!("{api}ConnectAuthorizer")
+}
+
+/// The authorizer of `Auth`, and the permission that it needs unless it has a role.
+fn authorizer(api: &Declared, auth: &Node) -> Outcome<Vec<Declared>> {
+    let Declared { logical_id: id, .. } = api;
+    let at = auth.at;
+    let kind = auth.get("AuthType").and_then(|entry| entry.value.as_text());
+    if kind != Some("CUSTOM") {
+        return match auth.entries().iter().find(|entry| entry.key != "AuthType") {
+            None => Ok(Vec::new()),
+            Some(other) => {
+                let message = format!("{} in Auth of {id} goes with AuthType CUSTOM only", other.key);
+                Err(Fault::at(other.at, message))
+            }
+        };
+    }
+    let Some(function) = auth.get("AuthArn") else {
+        return Err(Fault::at(at, format!("Auth of {id} has no AuthArn; AuthType CUSTOM needs one")));
+    };
+    let name = auth.get("Name").map_or_else(|| text(at, authorizer_id(id)), |entry| entry.value.clone());
+    let mut own = vec![
+        entry(at, "ApiId", reference(at, id)),
+        entry(at, "AuthorizerType", text(at, "REQUEST")),
+        entry(at, "AuthorizerUri", uri(function)),
+        entry(at, "Name", name),
+    ];
+    own.extend(auth.get("IdentitySource").cloned());
+    let mut made_of_it = Vec::new();
+    match auth.get("InvokeRole") {
+        Some(role) => own.push(entry(role.at, "AuthorizerCredentialsArn", role.value.clone())),
+        None => {
+            let arn = sub(
+                at,
+                "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Id}/authorizers/*",
+                vec![entry(at, "Id", get_att(at, id, "ApiId"))],
+            );
+            let permission = vec![
+                entry(at, "Action", text(at, "lambda:InvokeFunction")),
+                entry(at, "FunctionName", function.value.clone()),
+                entry(at, "Principal", text(at, "apigateway.amazonaws.com")),
+                entry(at, "SourceArn", arn),
+            ];
+            let id = format!("{id}AuthorizerPermission");
+            made_of_it.push(made(api, id, at, "AWS::Lambda::Permission", permission));
+        }
+    }
+    made_of_it.push(made(api, authorizer_id(id), at, "AWS::ApiGatewayV2::Authorizer", own));
+    Ok(made_of_it)
 }
 
 /// Route, integration and permission of one key.
@@ -180,6 +235,9 @@ fn route(
         && let Some(kind) = authorization
     {
         own.push(entry(kind.at, "AuthorizationType", kind.clone()));
+        if kind.as_text() == Some("CUSTOM") {
+            own.push(entry(kind.at, "AuthorizerId", reference(kind.at, &authorizer_id(id))));
+        }
     }
     let mut integration = vec![
         entry(at, "ApiId", reference(at, id)),

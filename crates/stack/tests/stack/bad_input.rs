@@ -148,12 +148,12 @@ fn what_cannot_be_honoured_stops_with_its_line() {
         (
             "RouteKey: ping\n",
             "RouteKey: ping\n      AuthorizationType: AWS_IAM\n",
-            "19: AuthorizationType of Route is AWS_IAM, which is not supported yet; only NONE is",
+            "19: AuthorizationType of Route is AWS_IAM; only the route $connect may have one",
         ),
         (
             "RouteKey: ping\n",
             "RouteKey: ping\n      AuthorizationType: CUSTOM\n",
-            "19: AuthorizationType of Route is CUSTOM, which is not supported yet; only NONE is",
+            "19: AuthorizationType of Route is CUSTOM; only the route $connect may have one",
         ),
         (
             "RouteKey: ping\n",
@@ -215,7 +215,7 @@ fn what_cannot_be_honoured_stops_with_its_line() {
         (
             "!Sub arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Function.Arn}/invocations",
             "!GetAtt Function.Arn",
-            "25: IntegrationUri of Integration is arn:aws:lambda:us-east-1:123456789012:function:dunlin-Function; for AWS_PROXY it must be arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations",
+            "25: IntegrationUri of Integration is arn:aws:lambda:us-east-1:123456789012:function:dunlin-Function; for a function it must be arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations",
         ),
         // the function
         ("      CodeUri: code/\n", "", "26: Function has no CodeUri; AWS::Serverless::Function needs one"),

@@ -1,6 +1,7 @@
 //! The crate as its callers use it: whole templates in, stacks or sentences out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+mod authorizers;
 mod bad_input;
 mod conditions;
 mod functions;

@@ -232,7 +232,6 @@ fn two_way_routes_and_deployed_stages() {
         [
             "line 12: a route is one-way: it needs both RouteResponseSelectionExpression and a RouteResponse to \
              answer (Expression, Response)",
-            "line 36: DefaultRouteSettings of AWS::ApiGatewayV2::Stage has no effect here (ByName)",
             "line 40: a stage has no deployment and refuses every connection (Never)",
         ]
     );

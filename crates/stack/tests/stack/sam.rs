@@ -142,8 +142,14 @@ fn what_sam_refuses_is_refused() {
             "13: Auth of Chat needs a route $connect, which it guards; add one",
         ),
         (
-            routes("        $connect: {FunctionArn: !GetAtt Connect.Arn}\n      Auth: {AuthType: AWS_IAM}"),
-            "13: AuthorizationType of ChatConnectRoute is AWS_IAM, which is not supported yet; only NONE is",
+            routes("        $connect: {FunctionArn: !GetAtt Connect.Arn}\n      Auth: {AuthType: CUSTOM}"),
+            "13: Auth of Chat has no AuthArn; AuthType CUSTOM needs one",
+        ),
+        (
+            routes(
+                "        $connect: {FunctionArn: !GetAtt Connect.Arn}\n      Auth: {AuthType: AWS_IAM, Name: n}",
+            ),
+            "13: Name in Auth of Chat goes with AuthType CUSTOM only",
         ),
         (
             routes("        $connect: {FunctionArn: !GetAtt Connect.Arn}\n      Auth: {AuthType: JWT}"),
