@@ -32,7 +32,8 @@ impl World {
     async fn new() -> Self {
         let (emulator, _) = support::emulator().await;
         let front = Front::start(emulator).await;
-        let store = support::patient_store_at(front.address, 42);
+        // What comes before and after does not pass the front.
+        let store = support::patient_store_at(emulator, 42);
         store.ensure_table().await.unwrap();
         Self { front, store, participants: BTreeMap::new(), round: 0 }
     }
@@ -74,8 +75,8 @@ impl World {
         found
     }
 
-    /// Rows and list agree, for each of these topics.
-    async fn assert_settled(&self, id: &ConnectionId, names: &[Topic], stage: &Stage) {
+    /// The list, with which the rows of each of these topics agree.
+    async fn settled_list(&self, id: &ConnectionId, names: &[Topic], stage: &Stage) -> BTreeSet<Topic> {
         let kept = self.store.connection(id, NOW).await.unwrap();
         let list: BTreeSet<Topic> =
             kept.into_iter().flat_map(|kept| kept.topics).map(|place| place.topic).collect();
@@ -83,6 +84,7 @@ impl World {
             let rows = self.followers(name, 1).await.len();
             assert_eq!(rows, usize::from(list.contains(name)), "rows of {name}: {stage}");
         }
+        list
     }
 }
 
@@ -92,7 +94,7 @@ fn topics(prefix: &str, names: &[&str]) -> Vec<Topic> {
 
 /// The promise of the store: whoever subscribes while an update is published, and while the topic grows, is found by the
 /// publisher or finds the update. Not only between calls, but between any two requests.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn no_update_is_missed_between_any_two_requests() {
     let mut world = World::new().await;
     let orders = in_every_order(async |stage| {
@@ -137,7 +139,7 @@ async fn no_update_is_missed_between_any_two_requests() {
 
 /// Two lists for one connection at once, of which one drops what the other keeps: in every order of their requests rows
 /// and list agree in the end, and the two answers follow from each other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn two_writers_of_a_list_agree_between_any_two_requests() {
     let mut world = World::new().await;
     let orders = in_every_order(async |stage| {
@@ -156,9 +158,7 @@ async fn two_writers_of_a_list_agree_between_any_two_requests() {
         for writer in writers {
             replaced.push(writer.await.unwrap().unwrap());
         }
-        world.assert_settled(&id, &[a.clone(), b.clone()], stage).await;
-        let kept = world.store.connection(&id, NOW).await.unwrap().unwrap();
-        let list: BTreeSet<Topic> = kept.topics.into_iter().map(|place| place.topic).collect();
+        let list = world.settled_list(&id, &[a.clone(), b.clone()], stage).await;
         let follows = |first: &Replacement, second: &Replacement| {
             let mut now = BTreeSet::from([a.clone(), b.clone()]);
             for one in [first, second] {
@@ -181,7 +181,7 @@ async fn two_writers_of_a_list_agree_between_any_two_requests() {
 }
 
 /// A list and the end of its connection at once: no row is left, and the writer is told.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_removal_wins_between_any_two_requests() {
     let mut world = World::new().await;
     let orders = in_every_order(async |stage| {
