@@ -88,6 +88,12 @@ async fn register(api: &RuntimeApi, request: Request<Incoming>) -> Reply {
     if let Err((error_type, message)) = api.environment.register_extension(name, &identifier, &events) {
         return forbidden(error_type, message);
     }
+    if events.contains(&Subscription::Shutdown) {
+        tracing::warn!(
+            function = &*api.function.name,
+            "extension {name} asks for SHUTDOWN: the service allows that only to a program in /opt/extensions"
+        );
+    }
     registered(api, &parts.headers, identifier.as_str())
 }
 
