@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::SystemTime};
 
+use dunlin_events::limits::INVOKE_EVENT_BYTES_MAX;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
@@ -196,6 +197,14 @@ impl Running {
                 function = &*function.name,
                 "{hops} functions have passed an asynchronous invocation on to each other; it ends here, for it looks like \
                  a loop of destinations"
+            );
+            return;
+        }
+        let bytes = record.payload.len();
+        if bytes > INVOKE_EVENT_BYTES_MAX {
+            tracing::error!(
+                function = &*function.name,
+                "a record of {bytes} bytes is not passed on: an asynchronous invocation takes {INVOKE_EVENT_BYTES_MAX}"
             );
             return;
         }

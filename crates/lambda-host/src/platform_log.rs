@@ -1,3 +1,5 @@
+mod json;
+
 use std::{
     fmt::Write as _,
     sync::{Mutex, PoisonError},
@@ -9,6 +11,7 @@ use serde::Serialize;
 use time::{OffsetDateTime, format_description::FormatItem, macros::format_description};
 use tokio::time::Instant;
 
+use self::json::{InitMetrics, InitReport, ReportMetrics, ReportRecord, RuntimeDone, RuntimeMetrics, Start};
 use crate::{
     FunctionConfig, LogFormat, PlatformLines, RequestId, SystemLogLevel, WallClock,
     limits::REPORT_INTERVAL_MIN, output::Output,
@@ -292,71 +295,6 @@ fn ms(duration: Duration) -> String {
 /// Milliseconds with two or three digits after the point, as the service writes numbers.
 fn rounded(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Start<'a> {
-    request_id: &'a str,
-    version: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RuntimeDone<'a> {
-    request_id: &'a str,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<&'a str>,
-    metrics: RuntimeMetrics,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RuntimeMetrics {
-    duration_ms: f64,
-    produced_bytes: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReportRecord<'a> {
-    request_id: &'a str,
-    metrics: ReportMetrics,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct ReportMetrics {
-    #[serde(rename = "durationMs")]
-    duration_ms: f64,
-    #[serde(rename = "billedDurationMs")]
-    billed_duration_ms: u128,
-    #[serde(rename = "memorySizeMB")]
-    memory_size_mb: u32,
-    #[serde(rename = "maxMemoryUsedMB", skip_serializing_if = "Option::is_none")]
-    max_memory_used_mb: Option<u32>,
-    #[serde(rename = "initDurationMs", skip_serializing_if = "Option::is_none")]
-    init_duration_ms: Option<f64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InitReport<'a> {
-    initialization_type: &'a str,
-    phase: &'a str,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<&'a str>,
-    metrics: InitMetrics,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InitMetrics {
-    duration_ms: f64,
 }
 
 #[cfg(test)]

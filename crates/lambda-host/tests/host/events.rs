@@ -165,6 +165,13 @@ async fn a_function_is_told_how_another_one_did() {
     assert_eq!(first["requestPayload"], json!({"n": 1}));
     assert_eq!(first["responsePayload"]["event"], json!({"n": 1}));
     assert_eq!(first["responseContext"], json!({"statusCode": 200, "executedVersion": "$LATEST"}));
+
+    // One that is larger than an event may be is not passed on; the next one is.
+    for event in [json!({"do": "huge", "bytes": 1_500_000}), json!({"n": 2})] {
+        fixture.host.invoke("first", event.to_string().into(), InvocationType::Event).await.unwrap();
+    }
+    let (_, told) = next(records.as_mut().unwrap()).await;
+    assert_eq!(told["requestPayload"]["requestPayload"], json!({"n": 2}));
 }
 
 #[tokio::test]
