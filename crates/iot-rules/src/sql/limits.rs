@@ -28,8 +28,8 @@ pub const TRANSFORM_BYTES_MAX: usize = 128 * 1024;
 /// How deep arrays and objects may nest where a statement looks inside them: ours, as deep as common JSON readers go.
 pub const VALUE_DEPTH_MAX: usize = 128;
 
-/// What one message may cost, in bytes read or written, with a fixed charge for each step: ours, some tenths of a second.
-/// Nested queries over large arrays would otherwise take minutes.
+/// What one message may cost, in bytes read or written, with a fixed charge for each step: ours, some tenths of a second,
+/// and seconds at worst. Nested queries over large arrays would otherwise take minutes.
 pub const WORK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What one step of an expression costs, in bytes: about what its value takes, so that the bound on work is one on memory.

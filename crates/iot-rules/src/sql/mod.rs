@@ -27,7 +27,7 @@
 //!
 //! The service's are Java's. These are those of the [`regex`] crate, which always take linear time: no look-around, no
 //! backreferences, no possessive quantifiers, no atomic groups. A statement that has them is refused; a pattern that is
-//! computed is undefined. `\d`, `\w` and `\s` mean Unicode's classes; in Java they are ASCII's.
+//! computed is undefined. `\d`, `\w` and `\s` are ASCII's classes and `\Q…\E` quotes, as in Java.
 
 mod ast;
 mod coercion;

@@ -5,9 +5,12 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use super::limits::REGEX_BYTES_MAX;
 
-/// Compiled sizes that are tried, each with what one byte of text costs then. A larger expression takes longer for each.
-const SIZES: [(usize, usize); 4] =
-    [(REGEX_BYTES_MAX / 64, 1), (REGEX_BYTES_MAX / 16, 4), (REGEX_BYTES_MAX / 4, 16), (REGEX_BYTES_MAX, 64)];
+/// Compiled sizes that are tried: what searching costs depends on which one is enough.
+const SIZES: [usize; 4] = [REGEX_BYTES_MAX / 64, REGEX_BYTES_MAX / 16, REGEX_BYTES_MAX / 4, REGEX_BYTES_MAX];
+
+/// Bytes of a compiled expression that cost as much for one byte of text as a byte costs elsewhere. At worst, every byte of
+/// text visits every state of the expression.
+const BYTES_PER_COST: usize = 128;
 
 /// A compiled regular expression.
 #[derive(Debug, Clone)]
@@ -18,11 +21,11 @@ pub(super) struct Pattern {
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
-        for (bytes, weight) in SIZES {
-            let compiled =
-                RegexBuilder::new(pattern).size_limit(bytes).dfa_size_limit(REGEX_BYTES_MAX).build();
-            match compiled {
-                Ok(regex) => return Ok(Self { regex, weight }),
+        let translated = translated(pattern);
+        for bytes in SIZES {
+            let mut builder = RegexBuilder::new(&translated);
+            match builder.size_limit(bytes).dfa_size_limit(REGEX_BYTES_MAX).build() {
+                Ok(regex) => return Ok(Self { regex, weight: bytes / BYTES_PER_COST }),
                 Err(regex::Error::CompiledTooBig(_)) => {}
                 // The last line of the library's message says what is wrong; those before draw it.
                 Err(error) => {
@@ -115,6 +118,38 @@ impl Pattern {
     }
 }
 
+/// Java's spelling into the library's: its classes are ASCII's there, and `\Q…\E` quotes.
+fn translated(pattern: &str) -> String {
+    let mut translated = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find('\\') {
+        translated.push_str(&rest[..at]);
+        let escaped = &rest[at + 1..];
+        rest = escaped.get(1..).unwrap_or_default();
+        match escaped.bytes().next() {
+            Some(b'd') => translated.push_str("[0-9]"),
+            Some(b'D') => translated.push_str("[^0-9]"),
+            Some(b'w') => translated.push_str("[0-9A-Za-z_]"),
+            Some(b'W') => translated.push_str("[^0-9A-Za-z_]"),
+            Some(b's') => translated.push_str(r"[ \t\n\x0B\f\r]"),
+            Some(b'S') => translated.push_str(r"[^ \t\n\x0B\f\r]"),
+            Some(b'Q') => {
+                let (quoted, after) = rest.split_once(r"\E").unwrap_or((rest, ""));
+                translated.push_str(&regex::escape(quoted));
+                rest = after;
+            }
+            _ => {
+                let length = escaped.chars().next().map_or(0, char::len_utf8);
+                translated.push('\\');
+                translated.push_str(&escaped[..length]);
+                rest = &escaped[length..];
+            }
+        }
+    }
+    translated.push_str(rest);
+    translated
+}
+
 /// What matches are replaced with.
 pub(super) struct Replacement(Vec<Part>);
 
@@ -164,11 +199,31 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_javas() {
+        for (pattern, text, found) in [
+            (r"\w+", "-äöa_1é", Some("a_1")),
+            (r"\W", "aä", Some("ä")),
+            (r"[\w-]+", "é a-b", Some("a-b")),
+            (r"[^\d]+", "12ab3", Some("ab")),
+            (r"\d+", "٣3", Some("3")),
+            (r"\S+", "\u{a0}x y", Some("\u{a0}x")),
+            (r"\Qa.b\E+", "axb a.bb", Some("a.bb")),
+            (r"\Q[", "a[", Some("[")),
+            (r"\\d", r"\d", Some(r"\d")),
+            (r"\.\ä?", "a.", None),
+        ] {
+            let pattern = Pattern::new(pattern);
+            assert_eq!(pattern.ok().and_then(|pattern| pattern.find(text)), found, "{text}");
+        }
+    }
+
+    #[test]
     fn what_cannot_run_in_linear_time_says_so() {
         for (pattern, reason) in [
             ("(?=a)", "look-around"),
             ("(a)\\1", "backreferences"),
             ("(", "unclosed group"),
+            ("\\", "incomplete escape sequence"),
             ("(a{1000}){1000}", "more than 262144 bytes"),
         ] {
             let error = Pattern::new(pattern).unwrap_err();
