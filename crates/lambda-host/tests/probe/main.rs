@@ -183,6 +183,7 @@ fn work(mut api: Api) {
                 api.stream_error(&id);
                 continue;
             }
+            _ if env::var_os("PROBE_QUIET").is_some() => b"{}".to_vec(),
             _ => echo(&event),
         };
         let (status, _, body) = api.call("POST", &response_path(&id), &[], &answer);
