@@ -70,8 +70,8 @@ mod yaml;
 pub use arn::{ACCOUNT_ID, PARTITION, REGION_DEFAULT, STACK_NAME_DEFAULT, URL_SUFFIX, api_id};
 pub use error::{PROBLEMS_MAX, Problem, Problems, TemplateError};
 pub use model::{
-    Authorization, Authorizer, Function, Integration, IntegrationKind, LogFormat, LogLevel, Logging, Note,
-    Permission, Place, Queue, RepublishHeaders, Route, RuleAction, Sql, Stack, Stage, Table, Throttle,
-    TopicRule, WebSocketApi, queue_name,
+    Authorization, Authorizer, Function, HttpEndpoint, Integration, IntegrationKind, IntegrationResponse,
+    LogFormat, LogLevel, Logging, Mapping, Note, Passthrough, Permission, Place, Queue, RepublishHeaders,
+    Route, RuleAction, Sql, Stack, Stage, Table, Templates, Throttle, TopicRule, WebSocketApi, queue_name,
 };
 pub use parameters::Parameters;

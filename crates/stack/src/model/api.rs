@@ -112,4 +112,76 @@ pub enum IntegrationKind {
         /// [`crate::Function::name`].
         function: String,
     },
+    /// `AWS`: a function of the same template, behind mappings.
+    Lambda {
+        /// [`crate::Function::name`].
+        function: String,
+        /// What it gets, and what the client gets.
+        mapping: Mapping,
+        /// Whether it is only handed the event: `X-Amz-Invocation-Type: 'Event'` (G8).
+        asynchronous: bool,
+    },
+    /// `HTTP_PROXY`: an endpoint that gets the message.
+    HttpProxy(HttpEndpoint),
+    /// `HTTP`: an endpoint behind mappings.
+    Http {
+        /// The endpoint.
+        endpoint: HttpEndpoint,
+        /// What it gets, and what the client gets.
+        mapping: Mapping,
+    },
+    /// `MOCK`: templates make the answer.
+    Mock(Mapping),
+}
+
+/// An HTTP endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpEndpoint {
+    /// `IntegrationMethod`, in capitals.
+    pub method: String,
+    /// `IntegrationUri`.
+    pub uri: String,
+    /// `RequestParameters`, not parsed (G6).
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Templates on the way to a back end and back, not parsed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapping {
+    /// `RequestTemplates`, with their selection.
+    pub request: Templates,
+    /// `PassthroughBehavior` (G3).
+    pub passthrough: Passthrough,
+    /// The integration responses, in template order.
+    pub responses: Vec<IntegrationResponse>,
+}
+
+/// Templates by key, and the expression that yields the key (G4).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Templates {
+    /// `TemplateSelectionExpression`.
+    pub selection: Option<String>,
+    /// Keys and templates.
+    pub by_key: BTreeMap<String, String>,
+}
+
+/// What becomes of a message that no template is for (G3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passthrough {
+    /// `WHEN_NO_MATCH`
+    #[default]
+    WhenNoMatch,
+    /// `WHEN_NO_TEMPLATES`
+    WhenNoTemplates,
+    /// `NEVER`
+    Never,
+}
+
+/// One way to answer (G5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationResponse {
+    /// `IntegrationResponseKey`: `$default` or `/a pattern/`.
+    pub key: String,
+    /// `ResponseTemplates`, with their selection.
+    pub templates: Templates,
 }

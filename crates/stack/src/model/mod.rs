@@ -6,7 +6,8 @@ mod function;
 mod rule;
 
 pub use api::{
-    Authorization, Authorizer, Integration, IntegrationKind, Route, Stage, Throttle, WebSocketApi,
+    Authorization, Authorizer, HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, Mapping,
+    Passthrough, Route, Stage, Templates, Throttle, WebSocketApi,
 };
 pub use function::{Function, LogFormat, LogLevel, Logging};
 pub use rule::{RepublishHeaders, RuleAction, Sql, TopicRule};

@@ -18,10 +18,6 @@ pub(super) fn build(context: &Context<'_>) -> Vec<WebSocketApi> {
     let authorizers = authorizer::read_all(context);
     route::add_all(context, &mut apis, &integrations, &authorizers);
     stage::add_all(context, &mut apis);
-    for resource in context.of_type(Type::IntegrationResponse) {
-        let text = "an integration response has no effect on a function's answer";
-        context.note(resource.at, text, &resource.logical_id);
-    }
     // Where something else is at fault, that may be the stage.
     if context.findings.is_clean() {
         let without = |resource: &&Resource| {

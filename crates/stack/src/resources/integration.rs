@@ -6,7 +6,7 @@ use dunlin_events::limits;
 
 use super::{Context, Type, api, no_function, owned};
 use crate::{
-    Integration, IntegrationKind,
+    HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, Mapping, Passthrough, Templates,
     error::Outcome,
     resolve::Resource,
     section::{At, Section},
@@ -15,24 +15,55 @@ use crate::{
 /// Integrations by id: the id of the API and the integration, or nothing for one that is at fault.
 pub(super) type Integrations = HashMap<String, Option<(String, Integration)>>;
 
+/// By which an `AWS` integration only hands the event over (G8).
+const INVOCATION_TYPE: &str = "integration.request.header.X-Amz-Invocation-Type";
+
 pub(super) fn read_all(context: &Context<'_>) -> Integrations {
-    let read = |resource: &&std::rc::Rc<Resource>| resource.kind == Type::Integration;
-    let of = |resource: &Resource| {
+    let mut responses = responses(context);
+    let mut of = |resource: &Resource| {
+        let own = responses.remove(resource.name.as_str()).unwrap_or_default();
         let found =
-            if resource.broken { None } else { context.findings.keep(integration(context, resource)) };
+            if resource.broken { None } else { context.findings.keep(integration(context, resource, own)) };
         (resource.name.clone(), found)
     };
-    context.resources.iter().filter(read).map(|resource| of(resource)).collect()
+    let resources = context.resources.iter().filter(|resource| resource.kind == Type::Integration);
+    resources.map(|resource| of(resource)).collect()
 }
 
-fn integration(context: &Context<'_>, resource: &Resource) -> Outcome<(String, Integration)> {
+/// Integration responses by the id of their integration, in template order.
+fn responses<'r>(context: &Context<'r>) -> HashMap<&'r str, Vec<(&'r Resource, IntegrationResponse)>> {
+    let mut by_integration: HashMap<&str, Vec<_>> = HashMap::new();
+    for resource in context.of_type(Type::IntegrationResponse) {
+        if let Some((id, response)) = context.findings.keep(response(context, resource)) {
+            by_integration.entry(id).or_default().push((resource, response));
+        }
+    }
+    by_integration
+}
+
+fn response<'r>(context: &Context<'r>, resource: &'r Resource) -> Outcome<(&'r str, IntegrationResponse)> {
+    let section = context.section(resource);
+    api::owner(context, &section)?;
+    let At { value: id, at } = section.required_text("IntegrationId")?;
+    let is_known = |other: &&std::rc::Rc<Resource>| other.kind == Type::Integration && other.name == id;
+    if !context.resources.iter().any(|other| is_known(&other)) {
+        let what = format!("is {id}, which is not an integration of this template");
+        return Err(section.wrong(at, "IntegrationId", &what));
+    }
+    let key = section.required_text("IntegrationResponseKey")?.value.to_owned();
+    section.refuse("ContentHandlingStrategy", "is not supported yet; remove it")?;
+    let templates = templates(&section, "ResponseTemplates")?;
+    section.finish(&[]);
+    Ok((id, IntegrationResponse { key, templates }))
+}
+
+fn integration(
+    context: &Context<'_>,
+    resource: &Resource,
+    responses: Vec<(&Resource, IntegrationResponse)>,
+) -> Outcome<(String, Integration)> {
     let section = context.section(resource);
     let api_id = api::owner(context, &section)?;
-    let kind = section.required_text("IntegrationType")?;
-    if kind.value != "AWS_PROXY" {
-        let what = format!("is {}, which is not supported yet; only AWS_PROXY is", kind.value);
-        return Err(section.wrong(kind.at, "IntegrationType", &what));
-    }
     section.refuse("ContentHandlingStrategy", "is not supported yet; remove it")?;
     if let Some(At { value, at }) = section.text("ConnectionType")?
         && value != "INTERNET"
@@ -40,19 +71,90 @@ fn integration(context: &Context<'_>, resource: &Resource) -> Outcome<(String, I
         let what = format!("is {value}; only INTERNET is supported");
         return Err(section.wrong(at, "ConnectionType", &what));
     }
-    let uri = section.required_text("IntegrationUri")?;
-    let function = function_of_uri(context, &section, "IntegrationUri", uri)?;
     let (low, high) = (millis(limits::INTEGRATION_TIMEOUT_MIN), millis(limits::INTEGRATION_TIMEOUT_MAX));
     let timeout = section.number("TimeoutInMillis", low..=high)?;
     let credentials_arn = owned(section.text("CredentialsArn")?);
+    let kind = kind(context, &section, responses)?;
     section.finish(&["Description", "IntegrationMethod", "PassthroughBehavior", "PayloadFormatVersion"]);
     let integration = Integration {
         logical_id: resource.logical_id.clone(),
-        kind: IntegrationKind::LambdaProxy { function },
+        kind,
         timeout: timeout.map_or(limits::INTEGRATION_TIMEOUT_MAX, Duration::from_millis),
         credentials_arn,
     };
     Ok((api_id.to_owned(), integration))
+}
+
+fn kind(
+    context: &Context<'_>,
+    section: &Section<'_>,
+    responses: Vec<(&Resource, IntegrationResponse)>,
+) -> Outcome<IntegrationKind> {
+    let At { value: kind, at } = section.required_text("IntegrationType")?;
+    let is_proxy = kind.ends_with("_PROXY");
+    if is_proxy {
+        for (resource, _) in &responses {
+            let text = "an integration response has no effect on a proxy integration's answer";
+            context.note(resource.at, text, &resource.logical_id);
+        }
+    }
+    let responses = || responses.into_iter().map(|(_, response)| response).collect();
+    match kind {
+        "AWS_PROXY" => Ok(IntegrationKind::LambdaProxy { function: function(context, section)? }),
+        "AWS" => {
+            let function = function(context, section)?;
+            let parameters = section.texts("RequestParameters")?;
+            let asynchronous = parameters.get(INVOCATION_TYPE).is_some_and(|value| value == "'Event'");
+            Ok(IntegrationKind::Lambda { function, mapping: mapping(section, responses())?, asynchronous })
+        }
+        "HTTP_PROXY" => Ok(IntegrationKind::HttpProxy(endpoint(section)?)),
+        "HTTP" => {
+            let (endpoint, mapping) = (endpoint(section)?, mapping(section, responses())?);
+            Ok(IntegrationKind::Http { endpoint, mapping })
+        }
+        "MOCK" => Ok(IntegrationKind::Mock(mapping(section, responses())?)),
+        other => {
+            let what = format!("is {other}; it must be AWS_PROXY, AWS, HTTP_PROXY, HTTP or MOCK");
+            Err(section.wrong(at, "IntegrationType", &what))
+        }
+    }
+}
+
+fn function(context: &Context<'_>, section: &Section<'_>) -> Outcome<String> {
+    function_of_uri(context, section, "IntegrationUri", section.required_text("IntegrationUri")?)
+}
+
+fn endpoint(section: &Section<'_>) -> Outcome<HttpEndpoint> {
+    let At { value: uri, at } = section.required_text("IntegrationUri")?;
+    if !uri.starts_with("http://") {
+        let what = format!("is {uri}; endpoints with http:// are called here, and no others yet");
+        return Err(section.wrong(at, "IntegrationUri", &what));
+    }
+    let method =
+        section.text("IntegrationMethod")?.map_or("POST", |method| method.value).to_ascii_uppercase();
+    let parameters = section.texts("RequestParameters")?;
+    Ok(HttpEndpoint { method, uri: uri.to_owned(), parameters })
+}
+
+fn mapping(section: &Section<'_>, responses: Vec<IntegrationResponse>) -> Outcome<Mapping> {
+    let passthrough = match section.text("PassthroughBehavior")? {
+        None => Passthrough::default(),
+        Some(At { value, at }) => match value {
+            "WHEN_NO_MATCH" => Passthrough::WhenNoMatch,
+            "WHEN_NO_TEMPLATES" => Passthrough::WhenNoTemplates,
+            "NEVER" => Passthrough::Never,
+            other => {
+                let what = format!("is {other}; it must be WHEN_NO_MATCH, WHEN_NO_TEMPLATES or NEVER");
+                return Err(section.wrong(at, "PassthroughBehavior", &what));
+            }
+        },
+    };
+    Ok(Mapping { request: templates(section, "RequestTemplates")?, passthrough, responses })
+}
+
+fn templates(section: &Section<'_>, key: &'static str) -> Outcome<Templates> {
+    let selection = owned(section.text("TemplateSelectionExpression")?);
+    Ok(Templates { selection, by_key: section.texts(key)? })
 }
 
 fn millis(duration: Duration) -> u64 {

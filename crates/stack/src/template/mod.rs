@@ -103,7 +103,8 @@ pub(crate) fn check(root: &Node, findings: &Findings) -> Outcome<()> {
 
 /// Fills `scope` with mappings and conditions, and reads the resources. The scope has the parameters already.
 pub(crate) fn read(root: &Node, scope: &mut Scope<'_>) -> Outcome<Template> {
-    scope.language_extensions = transforms(root)?;
+    let transforms = transforms(root)?;
+    scope.language_extensions = transforms.language_extensions;
     if let Some(entry) = root.get("Mappings") {
         mapping(root, "Mappings")?;
         scope.mappings = Some(entry.value.clone());
@@ -123,6 +124,11 @@ pub(crate) fn read(root: &Node, scope: &mut Scope<'_>) -> Outcome<Template> {
     let mut unreadable = HashSet::new();
     for entry in entries {
         let id = entry.key.clone();
+        let type_name = entry.value.get("Type").and_then(|entry| entry.value.as_text());
+        if !transforms.sam && type_name.is_some_and(|name| name.starts_with("AWS::Serverless::")) {
+            let text = format!("the service refuses AWS::Serverless types without Transform: {SAM}");
+            scope.findings.note(entry.at, &text, &id);
+        }
         let made = resources.len();
         if let Some(resource) = scope.findings.keep(resource(entry, &globals, scope)) {
             sam::expand(resource, scope.findings, &mut resources);
@@ -157,18 +163,25 @@ fn check_names(resources: &[Declared], findings: &Findings) -> Outcome<()> {
     }
 }
 
-/// Whether the language extensions are on. Macros rewrite the template in the account; nothing here can know how.
-fn transforms(root: &Node) -> Outcome<bool> {
-    let Some(entry) = root.get("Transform") else { return Ok(false) };
-    let mut extensions = false;
+/// The transforms that a template asks for.
+#[derive(Default)]
+struct Transforms {
+    sam: bool,
+    language_extensions: bool,
+}
+
+/// Other macros rewrite the template in the account; nothing here can know how.
+fn transforms(root: &Node) -> Outcome<Transforms> {
+    let mut transforms = Transforms::default();
+    let Some(entry) = root.get("Transform") else { return Ok(transforms) };
     let names = match &entry.value.kind {
         Kind::Seq(items) => items.iter().collect(),
         Kind::Text(_) | Kind::Map(_) => vec![&entry.value],
     };
     for name in names {
         match name.as_text() {
-            Some(SAM) => {}
-            Some(LANGUAGE_EXTENSIONS) => extensions = true,
+            Some(SAM) => transforms.sam = true,
+            Some(LANGUAGE_EXTENSIONS) => transforms.language_extensions = true,
             Some(other) => {
                 let message =
                     format!("the macro {other} runs in the account only; expand the template first");
@@ -179,7 +192,7 @@ fn transforms(root: &Node) -> Outcome<bool> {
             }
         }
     }
-    Ok(extensions)
+    Ok(transforms)
 }
 
 fn resource(entry: Entry, globals: &globals::Globals<'_>, scope: &Scope<'_>) -> Outcome<Declared> {

@@ -56,7 +56,13 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
+Transform: AWS::Serverless-2016-10-31
 ";
+
+/// `template` with more resources.
+fn with_more(template: &str, resources: &str) -> String {
+    template.replacen("Transform:", &format!("{resources}Transform:"), 1)
+}
 
 /// What is wrong after one thing is broken. Where `to` takes a resource away, all that refers to it is wrong as well;
 /// otherwise one thing is told once.
@@ -91,9 +97,9 @@ fn what_cannot_be_honoured_stops_with_its_line() {
             "1: Resourses is not a section of a template; the sections are AWSTemplateFormatVersion, Description, Metadata, Parameters, Rules, Mappings, Conditions, Transform, Globals, Resources, Outputs, Hooks",
         ),
         (
-            "Resources:\n",
-            "Transform: My::Macro\nResources:\n",
-            "1: the macro My::Macro runs in the account only; expand the template first",
+            "Transform: AWS::Serverless-2016-10-31",
+            "Transform: [AWS::Serverless-2016-10-31, My::Macro]",
+            "51: the macro My::Macro runs in the account only; expand the template first",
         ),
         (
             "    Properties:\n      Name",
@@ -178,8 +184,8 @@ fn what_cannot_be_honoured_stops_with_its_line() {
         // the integration
         (
             "AWS_PROXY",
-            "HTTP_PROXY",
-            "24: IntegrationType of Integration is HTTP_PROXY, which is not supported yet; only AWS_PROXY is",
+            "FTP",
+            "24: IntegrationType of Integration is FTP; it must be AWS_PROXY, AWS, HTTP_PROXY, HTTP or MOCK",
         ),
         (
             "AWS_PROXY\n",
@@ -340,7 +346,7 @@ fn doubles() {
             let next = rest.match_indices("\n  ").find(|(i, _)| !rest[i + 3..].starts_with(' ')).unwrap().0;
             start + 3 + next + 1
         });
-        refusal(&format!("{GOOD}{}", GOOD[start..end].replacen(from, to, 1)))
+        refusal(&with_more(GOOD, &GOOD[start..end].replacen(from, to, 1)))
     };
     assert_eq!(
         twice("  Route:", "  Again:"),
@@ -355,7 +361,7 @@ fn doubles() {
     let end = named.find("  Permission:").unwrap();
     let again = named[start..end].replacen("  Function:", "  Again:", 1);
     assert_eq!(
-        refusal(&format!("{named}{again}")),
+        refusal(&with_more(&named, &again)),
         "52: Again and Function both have the name f; rename one"
     );
 }
@@ -363,14 +369,14 @@ fn doubles() {
 #[test]
 fn three_hundred_routes_and_one_more() {
     let routes = |count: usize| {
-        let mut text = GOOD.to_owned();
+        let mut text = String::new();
         for n in 1..count {
             let _ = writeln!(
                 text,
                 "  R{n}: {{Type: 'AWS::ApiGatewayV2::Route', Properties: {{ApiId: !Ref Api, RouteKey: r{n}}}}}"
             );
         }
-        text
+        with_more(GOOD, &text)
     };
     assert_eq!(parse(&routes(300)).apis[0].routes.len(), 300);
     assert_eq!(refusal(&routes(301)), "350: Api has more than 300 routes; the service stops there");

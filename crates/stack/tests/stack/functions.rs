@@ -7,7 +7,7 @@ use crate::{notes, parse, refusal};
 /// A function with these properties, and others to send to.
 fn template(properties: &str) -> String {
     format!(
-        "
+        "Transform: AWS::Serverless-2016-10-31
 Resources:
   Function:
     Type: AWS::Serverless::Function

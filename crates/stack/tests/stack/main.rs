@@ -6,6 +6,7 @@ mod bad_input;
 mod conditions;
 mod functions;
 mod hostile;
+mod integrations;
 mod intrinsics;
 mod nested;
 mod notify;

@@ -17,6 +17,7 @@ Resources:
 Outputs:
   TableArn: {Value: !GetAtt Table.Arn}
   FunctionArn: {Value: !GetAtt Function.Arn}
+Transform: AWS::Serverless-2016-10-31
 ";
 
 fn write(folder: &Path, files: &[(&str, &str)]) {
@@ -65,6 +66,7 @@ Resources:
       Principal: iot.amazonaws.com
 Outputs:
   Table: {Value: !GetAtt Data.Outputs.TableArn}
+Transform: AWS::Serverless-2016-10-31
 ";
     let (folder, stack) = load(&[("template.yaml", parent), ("parts/data.yaml", CHILD)]);
     let stack = stack.unwrap();

@@ -48,6 +48,7 @@ Resources:
         notes,
         [
             "line 5: Anything of AWS::SQS::Queue has no effect here (Queue)",
+            "line 8: the service refuses AWS::Serverless types without Transform: AWS::Serverless-2016-10-31 (One, Two)",
             "line 14: VpcConfig of AWS::Serverless::Function has no effect here (One)",
             "line 17: events of type Schedule do not occur here (One)",
             "line 26: S3 actions of topic rules are not carried out here (Rule)",

@@ -76,7 +76,7 @@ Resources:
     Properties: {ApiId: !Ref Api, RouteKey: a, Target: !Sub 'integrations/${Integration}'}
   Integration:
     Type: AWS::ApiGatewayV2::Integration
-    Properties: {ApiId: !Ref Api, IntegrationType: MOCK}
+    Properties: {ApiId: !Ref Api, IntegrationType: FTP}
   Permission:
     Type: AWS::Lambda::Permission
     Properties: {FunctionName: !Ref Function, Action: 'lambda:*', Principal: a}
