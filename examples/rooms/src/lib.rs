@@ -5,13 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use dunlin_connection_store::{Connection, ConnectionStore, Timestamp, Topic};
 use dunlin_events::ConnectionId;
 use dunlin_fanout::{Fanout, Update};
-use dunlin_handler::{BoxError, HandlerError, Json, Query, ReplyChannel, Router, State, one_way};
+use dunlin_handler::{HandlerError, Json, Query, Router, State, one_way};
 use dunlin_management::ManagementClient;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -147,27 +145,19 @@ async fn default() -> HandlerError {
     HandlerError::unknown_action(r#"send {"action":"join","room":"..."} or {"action":"say","text":"..."}"#)
 }
 
-/// Answers of one-way routes are posted to whoever sent the message.
-struct Replies<S, M>(Rooms<S, M>);
-
-impl<S: ConnectionStore, M: ManagementClient> ReplyChannel for Replies<S, M> {
-    fn post<'a>(&'a self, id: &'a ConnectionId, message: Bytes) -> BoxFuture<'a, Result<(), BoxError>> {
-        Box::pin(async move {
-            self.0.management().post(id, message).await?;
-            Ok(())
-        })
-    }
-}
-
 /// The app, on whatever store and whatever way to its clients.
 pub fn app<S: ConnectionStore, M: ManagementClient>(store: S, management: M) -> Router {
     let rooms = Arc::new(Fanout::new(store, management));
+    let replies = Arc::clone(&rooms);
     Router::new()
         .connect(connect::<S, M>)
         .disconnect(disconnect::<S, M>)
         .route("join", join::<S, M>)
         .route("say", one_way(say::<S, M>))
         .default(default)
-        .reply_channel(Replies(Arc::clone(&rooms)))
+        .reply_channel(move |id, message| {
+            let rooms = Arc::clone(&replies);
+            async move { rooms.management().post(&id, message).await.map(drop) }
+        })
         .with_state(rooms)
 }
