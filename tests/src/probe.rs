@@ -5,7 +5,9 @@ use std::{
     process::{self, ExitCode},
 };
 
-use dunlin_handler::{Connection, Json, QueryMap, Reply, Router, Text};
+use dunlin_handler::{
+    Authorizer, AuthorizerHandler, Connection, Decision, HandlerError, Json, QueryMap, Reply, Router, Text,
+};
 use serde::Deserialize;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -22,6 +24,26 @@ async fn echo(Text(body): Text) -> String {
 /// Tells the client its connection id.
 async fn whoami(connection: Connection) -> String {
     connection.id.to_string()
+}
+
+/// What the authorizer knows of the client.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Principal {
+    principal_id: String,
+}
+
+async fn principal(Authorizer(principal): Authorizer<Principal>) -> String {
+    principal.principal_id
+}
+
+/// The handler `guard`: lets in who says so in `?token=NAME.yes`.
+async fn guard(query: QueryMap) -> Result<Decision, HandlerError> {
+    match query.get("token").and_then(|token| token.split_once('.')) {
+        Some((name, "yes")) => Ok(Decision::allow(name)),
+        Some(_) => Ok(Decision::deny("nobody")),
+        None => Err(HandlerError::unauthorized("the token names nobody")),
+    }
 }
 
 /// Where the test waits for a process that hangs.
@@ -46,17 +68,27 @@ async fn exit() -> String {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let router = Router::new()
-        .connect(connect)
-        .route("echo", echo)
-        .route("whoami", whoami)
-        .route("hang", hang)
-        .route("exit", exit);
-    match dunlin_lambda::run(router).await {
+    let is_guard = std::env::var("_HANDLER").is_ok_and(|handler| handler == "guard");
+    let ended = if is_guard {
+        dunlin_lambda::run(AuthorizerHandler::new(guard)).await
+    } else {
+        dunlin_lambda::run(routes()).await
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn routes() -> Router {
+    Router::new()
+        .connect(connect)
+        .route("echo", echo)
+        .route("whoami", whoami)
+        .route("hang", hang)
+        .route("exit", exit)
+        .route("principal", principal)
 }

@@ -9,6 +9,7 @@ mod command_line;
 mod dead_letters;
 mod follow;
 mod glibc;
+mod guarded;
 mod guide;
 mod hostile;
 mod invoke;

@@ -39,12 +39,17 @@ pub(crate) fn authority(url: &str) -> &str {
 
 /// A folder with the probe's template and program.
 pub(crate) fn probe() -> (TempDir, PathBuf) {
+    probe_behind(include_str!("probe-template.yaml"))
+}
+
+/// A folder with the probe's program and this template.
+pub(crate) fn probe_behind(template_text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let code = folder.path().join(".build/probe");
     std::fs::create_dir_all(&code).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_probe"), code.join("bootstrap")).unwrap();
     let template = folder.path().join("template.yaml");
-    std::fs::write(&template, include_str!("probe-template.yaml")).unwrap();
+    std::fs::write(&template, template_text).unwrap();
     (folder, template)
 }
 

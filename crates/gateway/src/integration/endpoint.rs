@@ -24,8 +24,8 @@ const IDLE_CONNECTIONS_MAX: usize = 32;
 /// An HTTP endpoint behind a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpEndpoint {
-    /// `IntegrationMethod`.
-    pub method: Method,
+    /// `IntegrationMethod`, in capitals.
+    pub method: String,
     /// `IntegrationUri`, which starts with `http://`; `{name}` stands for a path parameter.
     pub uri: String,
     /// Between 50 ms and 29 s (G1).
@@ -36,6 +36,9 @@ pub struct HttpEndpoint {
 
 impl HttpEndpoint {
     pub(super) fn checked(self) -> Result<Self, String> {
+        if Method::from_bytes(self.method.as_bytes()).is_err() {
+            return Err(format!("has an integration method \"{}\", which is none of HTTP", self.method));
+        }
         let uri: Option<Uri> = self.uri.replace(['{', '}'], "").parse().ok();
         if uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some()) {
             return Ok(self);
@@ -105,7 +108,7 @@ impl HttpEndpoint {
         }
         let bad = |problem: String| Failure::Mapping(problem);
         let mut request = Request::builder()
-            .method(self.method.clone())
+            .method(self.method.as_str())
             .uri(&uri)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))

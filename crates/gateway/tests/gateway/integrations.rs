@@ -11,7 +11,7 @@ use dunlin_gateway::{
     BackendError, Gateway, HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping,
     Passthrough, RouteConfig, Templates,
 };
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -209,7 +209,7 @@ impl Endpoint {
 
     fn at(&self, path: &str) -> HttpEndpoint {
         HttpEndpoint {
-            method: Method::POST,
+            method: "POST".to_owned(),
             uri: format!("http://{}{path}", self.address),
             timeout: Duration::from_secs(29),
             parameters: Vec::new(),
@@ -353,7 +353,7 @@ fn mistakes_in_integrations_are_named() {
     let mock =
         |request, responses| refused(Integration::Mock(Mapping { request, responses, ..Mapping::default() }));
     let endpoint = |uri: &str| HttpEndpoint {
-        method: Method::GET,
+        method: "GET".to_owned(),
         uri: uri.to_owned(),
         timeout: Duration::from_secs(1),
         parameters: Vec::new(),

@@ -182,10 +182,14 @@ async fn logs_and_queues_get_events_in_their_form() {
     ];
     let (intake, worker, state) = start(&rules, &gate);
     intake.published(published("a", r#"{"v":1}"#));
+    intake.published(published(
+        "batch",
+        r#"[{"timestamp":1,"message":"first"},{"timestamp":2,"message":"second"}]"#,
+    ));
     intake.published(published("batch", r#"{"v":1}"#));
     run_until_empty(worker).await;
-    assert_eq!(gate.events(), [r#"log {"v":1}"#, r#"queue {"v":1}"#, "queue eyJ2IjoxfQ=="]);
-    assert_eq!(state.counts(), Counts { published: 2, delivered: 3, failed: 1, ..Counts::default() });
+    assert_eq!(gate.events(), [r#"log {"v":1}"#, r#"queue {"v":1}"#, "queue eyJ2IjoxfQ==", "log first", "log second"]);
+    assert_eq!(state.counts(), Counts { published: 3, delivered: 4, failed: 1, ..Counts::default() });
 }
 
 #[tokio::test]

@@ -3,23 +3,18 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use dunlin_gateway::{
-    ApiConfig, Authorization, AuthorizerConfig, Backend, BackendError, Gateway, GatewayConfig, Integration,
-    LambdaFunction, RouteConfig, StageConfig, StageThrottles, Throttle, rustls::ServerConfig,
-};
+use dunlin_gateway::{Backend, BackendError, Gateway, GatewayConfig, rustls::ServerConfig};
 use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
-use dunlin_stack::{IntegrationKind, Stack, URL_SUFFIX, WebSocketApi};
+use dunlin_stack::{Stack, URL_SUFFIX};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    api_config::api_config,
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
     ready::ReadyApi,
 };
 use crate::failure::Failure;
-
-/// Who the gateway is in a function's resource policy (G9).
-const GATEWAY_PRINCIPAL: &str = "apigateway.amazonaws.com";
 
 /// The APIs of the stack and where each listens.
 pub(super) struct Listeners {
@@ -126,90 +121,6 @@ pub(super) fn serve(
     Ok(())
 }
 
-fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
-    // H7: one without a deployment refuses every handshake, as one that does not exist.
-    let stages = api.stages.iter().filter(|stage| stage.deployed).map(|stage| StageConfig {
-        name: stage.name.clone(),
-        variables: stage.variables.clone().into_iter().collect(),
-        throttles: StageThrottles {
-            default: stage.default_throttle.map(throttle),
-            routes: stage.route_throttles.iter().map(|(key, own)| (key.clone(), throttle(*own))).collect(),
-        },
-    });
-    let routes = api.routes.iter().map(|route| RouteConfig {
-        key: route.key.clone(),
-        integration: route.integration.as_ref().and_then(|integration| match &integration.kind {
-            IntegrationKind::LambdaProxy { function } => Some(Integration::LambdaProxy(LambdaFunction {
-                function: function.clone(),
-                timeout: integration.timeout,
-                permitted: integration.credentials_arn.is_some()
-                    || may_invoke(stack, api, &route.key, function),
-            })),
-            // The template reader refuses what the gateway cannot call.
-            _ => None,
-        }),
-        two_way: route.two_way,
-        authorization: authorization(stack, api, &route.authorization),
-    });
-    ApiConfig {
-        api_id: api.api_id.clone(),
-        route_selection_expression: api.route_selection_expression.clone(),
-        stages: stages.collect(),
-        routes: routes.collect(),
-    }
-}
-
-fn throttle(throttle: dunlin_stack::Throttle) -> Throttle {
-    let dunlin_stack::Throttle { rate_per_second, burst } = throttle;
-    Throttle { rate_per_second, burst }
-}
-
-fn authorization(
-    stack: &Stack,
-    api: &WebSocketApi,
-    authorization: &dunlin_stack::Authorization,
-) -> Authorization {
-    match authorization {
-        dunlin_stack::Authorization::None => Authorization::None,
-        dunlin_stack::Authorization::Iam => Authorization::Iam,
-        dunlin_stack::Authorization::Custom(authorizer) => {
-            let dunlin_stack::Authorizer { name, function, authorizer_id, .. } = authorizer;
-            let source = stack.authorizer_arn(&api.api_id, authorizer_id);
-            let permitted = authorizer.credentials_arn.is_some()
-                || stack.may_invoke(GATEWAY_PRINCIPAL, &source, function);
-            if !permitted {
-                tracing::warn!(
-                    "authorizer {name} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
-                     AWS::Lambda::Permission"
-                );
-            }
-            Authorization::Custom(AuthorizerConfig {
-                name: name.clone(),
-                function: function.clone(),
-                permitted,
-                identity_sources: authorizer.identity_sources.clone(),
-            })
-        }
-        // None that the template's reader knows; nobody gets in by mistake.
-        _ => Authorization::Iam,
-    }
-}
-
-/// Whether the function's policy lets every stage of the API call it from this route; said once where it does not.
-fn may_invoke(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str) -> bool {
-    let refused = api.stages.iter().find_map(|stage| {
-        let source = stack.route_arn(&api.api_id, &stage.name, route_key);
-        (!stack.may_invoke(GATEWAY_PRINCIPAL, &source, function)).then_some(source)
-    });
-    if let Some(source) = &refused {
-        tracing::warn!(
-            "route {route_key} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
-             AWS::Lambda::Permission"
-        );
-    }
-    refused.is_none()
-}
-
 /// What a failed function says; an authorizer refuses by it.
 fn error_message(payload: &[u8]) -> String {
     #[derive(serde::Deserialize)]
@@ -225,16 +136,24 @@ struct Functions(Arc<LambdaHost>);
 
 impl Backend for Functions {
     async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, BackendError> {
-        let outcome = self.0.invoke(function, payload, InvocationType::RequestResponse).await;
-        match outcome {
-            Ok(outcome) if outcome.function_error.is_some() => {
-                Err(BackendError::FunctionError { message: error_message(&outcome.payload) })
-            }
-            Ok(outcome) => Ok(outcome.payload),
-            Err(InvokeError::NotFound { .. }) => Err(BackendError::NotFound),
-            Err(InvokeError::TooManyRequests { .. }) => Err(BackendError::Throttled),
-            Err(InvokeError::PayloadTooLarge { .. }) => Err(BackendError::TooLarge),
-            Err(_) => Err(BackendError::Unavailable),
+        let outcome =
+            self.0.invoke(function, payload, InvocationType::RequestResponse).await.map_err(refused)?;
+        match outcome.function_error {
+            Some(_) => Err(BackendError::FunctionError { message: error_message(&outcome.payload) }),
+            None => Ok(outcome.payload),
         }
+    }
+
+    async fn invoke_event(&self, function: &str, payload: Bytes) -> Result<(), BackendError> {
+        self.0.invoke(function, payload, InvocationType::Event).await.map(drop).map_err(refused)
+    }
+}
+
+fn refused(error: InvokeError) -> BackendError {
+    match error {
+        InvokeError::NotFound { .. } => BackendError::NotFound,
+        InvokeError::TooManyRequests { .. } => BackendError::Throttled,
+        InvokeError::PayloadTooLarge { .. } => BackendError::TooLarge,
+        _ => BackendError::Unavailable,
     }
 }

@@ -1,5 +1,6 @@
 //! `dunlin up`: joins the parts into one running stack, and takes it down again.
 
+mod api_config;
 mod apis;
 mod banner;
 mod credentials;

@@ -63,8 +63,7 @@ fn api(context: &Context<'_>, resource: &Resource) -> Outcome<WebSocketApi> {
 /// The id of the API that `ApiId` names.
 pub(super) fn owner<'r>(context: &Context<'_>, section: &Section<'r>) -> Outcome<&'r str> {
     let At { value, at } = section.required_text("ApiId")?;
-    let known = context.resources.iter().any(|resource| resource.kind == Type::Api && resource.name == value);
-    if !known {
+    if !context.has(Type::Api, value) {
         let what = format!("is {value}, which is not an API of this template");
         return Err(section.wrong(at, "ApiId", &what));
     }

@@ -13,7 +13,7 @@ mod rule;
 mod stage;
 mod table;
 
-use std::rc::Rc;
+use std::{collections::HashMap, rc::Rc};
 
 pub(crate) use identity::name_property;
 
@@ -53,7 +53,7 @@ const NAME_CHARS_MAX: usize = 128;
 const QUEUE_NAME_CHARS_MAX: usize = 80;
 
 /// What a type is to this crate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Type {
     Api,
     Stage,
@@ -107,6 +107,8 @@ pub(crate) fn is_interpreted(type_name: &str) -> bool {
 /// What a resource's reader sees of the others.
 pub(crate) struct Context<'a> {
     pub(crate) resources: &'a [Rc<Resource>],
+    /// The first of each type and name, those at fault included.
+    by_name: HashMap<(Type, &'a str), &'a Resource>,
     settings: &'a Parameters,
     sources: &'a Sources,
     findings: &'a Findings,
@@ -137,25 +139,22 @@ impl<'a> Context<'a> {
     fn function_named(&self, text: &str) -> Option<&'a str> {
         let rest = text.split_once("function:").map_or(text, |(_, rest)| rest);
         let name = rest.split(':').next().unwrap_or_default();
-        let is_function = |resource: &&Rc<Resource>| {
-            matches!(resource.kind, Type::ServerlessFunction | Type::LambdaFunction) && resource.name == name
-        };
-        self.resources.iter().find(is_function).map(|resource| resource.name.as_str())
+        let named = |kind| self.by_name.get(&(kind, name));
+        let found = named(Type::ServerlessFunction).or_else(|| named(Type::LambdaFunction))?;
+        Some(&found.name)
     }
 
-    /// The logical id of the first resource of these types with this name, other than `resource`.
-    fn same_name(&self, kinds: &[Type], resource: &Resource) -> Option<&'a str> {
-        let before =
-            self.resources.iter().map(Rc::as_ref).take_while(|other| !std::ptr::eq(*other, resource));
-        let mut same = before.filter(|other| kinds.contains(&other.kind) && other.name == resource.name);
-        same.next().map(|other| other.logical_id.as_str())
+    /// Whether there is a resource of this type and name, perhaps one at fault.
+    fn has(&self, kind: Type, name: &str) -> bool {
+        self.by_name.contains_key(&(kind, name))
     }
 
     /// For the sentence about a name that two resources have.
     fn check_name(&self, kinds: &[Type], resource: &Resource) -> crate::error::Outcome<()> {
-        match self.same_name(kinds, resource) {
+        let first = kinds.iter().filter_map(|kind| self.by_name.get(&(*kind, resource.name.as_str())));
+        match first.into_iter().find(|first| !std::ptr::eq(**first, resource)) {
             None => Ok(()),
-            Some(other) => {
+            Some(Resource { logical_id: other, .. }) => {
                 let Resource { logical_id, name, at, .. } = resource;
                 let message = format!("{logical_id} and {other} both have the name {name}; rename one");
                 Err(Fault::at(*at, message))
@@ -171,7 +170,11 @@ pub(crate) fn build(
     sources: &Sources,
     findings: &Findings,
 ) -> Parts {
-    let context = Context { resources, settings, sources, findings };
+    let mut by_name = HashMap::with_capacity(resources.len());
+    for resource in resources.iter().map(Rc::as_ref) {
+        by_name.entry((resource.kind, resource.name.as_str())).or_insert(resource);
+    }
+    let context = Context { resources, by_name, settings, sources, findings };
     let mut parts = Parts::default();
     for resource in resources.iter().map(Rc::as_ref).filter(|resource| !resource.broken) {
         match resource.kind {

@@ -56,7 +56,7 @@ fn response<'r>(context: &Context<'r>, resource: &'r Resource) -> Outcome<(&'r s
     let section = context.section(resource);
     let api_id = api::owner(context, &section)?;
     let route_id = section.required_text("RouteId")?;
-    if !context.resources.iter().any(|route| route.kind == Type::Route && route.name == route_id.value) {
+    if !context.has(Type::Route, route_id.value) {
         let what = format!("is {}, which is not a route of this template", route_id.value);
         return Err(section.wrong(route_id.at, "RouteId", &what));
     }

@@ -13,7 +13,7 @@ Resources:
   Api:
     Type: AWS::ApiGatewayV2::Api
     Properties: {Name: api, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
-  F: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: f, Runtime: provided.al2023}}
+  F: {Type: 'AWS::Lambda::Function', Properties: {Code: f, Runtime: provided.al2023}}
 ";
 
 const STAGE: &str = "  Stage: {Type: 'AWS::ApiGatewayV2::Stage', Properties: {ApiId: !Ref Api, StageName: dev, AutoDeploy: true}}\n";
