@@ -71,7 +71,7 @@ fn help_teaches() {
 fn a_missing_template_or_bootstrap_is_named() {
     let output = up_command(Path::new("no/such/template.yaml")).output().unwrap();
     check_failure(&output, 66, "no/such/template.yaml");
-    let function = "  F:\n    Type: AWS::Serverless::Function\n    Properties: {CodeUri: .build/f/, Handler: f, Runtime: provided.al2023}\n";
+    let function = "  F:\n    Type: AWS::Lambda::Function\n    Properties: {Code: .build/f/, Handler: f, Runtime: provided.al2023}\n";
     up_failure(&format!("{API}{function}"), 66, ".build/f");
 }
 
