@@ -45,8 +45,7 @@ fn response<'r>(context: &Context<'r>, resource: &'r Resource) -> Outcome<(&'r s
     let section = context.section(resource);
     api::owner(context, &section)?;
     let At { value: id, at } = section.required_text("IntegrationId")?;
-    let is_known = |other: &&std::rc::Rc<Resource>| other.kind == Type::Integration && other.name == id;
-    if !context.resources.iter().any(|other| is_known(&other)) {
+    if !context.has(Type::Integration, id) {
         let what = format!("is {id}, which is not an integration of this template");
         return Err(section.wrong(at, "IntegrationId", &what));
     }
