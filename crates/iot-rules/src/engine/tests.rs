@@ -188,7 +188,10 @@ async fn logs_and_queues_get_events_in_their_form() {
     ));
     intake.published(published("batch", r#"{"v":1}"#));
     run_until_empty(worker).await;
-    assert_eq!(gate.events(), [r#"log {"v":1}"#, r#"queue {"v":1}"#, "queue eyJ2IjoxfQ==", "log first", "log second"]);
+    assert_eq!(
+        gate.events(),
+        [r#"log {"v":1}"#, r#"queue {"v":1}"#, "queue eyJ2IjoxfQ==", "log first", "log second"]
+    );
     assert_eq!(state.counts(), Counts { published: 3, delivered: 4, failed: 1, ..Counts::default() });
 }
 
