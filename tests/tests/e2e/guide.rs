@@ -81,7 +81,7 @@ async fn the_app_does_what_the_guide_shows() {
 
     match Client::try_connect(stack.api("ws")).await {
         Err(Error::Http(refusal)) => {
-            shown(&format!("refused the handshake with HTTP {}", refusal.status().as_u16()))
+            shown(&format!("refused the handshake with HTTP {}", refusal.status().as_u16()));
         }
         other => panic!("a refusal is expected, not {:?}", other.err()),
     }
