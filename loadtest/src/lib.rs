@@ -16,12 +16,37 @@
 //! To read it: `plan` decides a run, `run` drives it, `user` and `reader` are one client, `publisher` is the devices,
 //! `account` counts, `assess` judges, `report` is what comes out.
 //!
-//! ```no_run
-//! use dunlin_loadtest::run::{RunConfig, run};
+//! The smaller measurements work on any WebSocket server. Round trips with one that says back what it is told:
 //!
-//! # async fn example(config: RunConfig) -> Result<(), dunlin_loadtest::LoadError> {
-//! let report = run(config).await?;
-//! println!("{} of {} pushes, median {:?} µs", report.reach.received, report.reach.expected, report.push.p50_us);
+//! ```
+//! use dunlin_loadtest::{echo, target::WsTarget};
+//!
+//! # use futures_util::{StreamExt, TryStreamExt};
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let url = format!("ws://{}", listener.local_addr()?);
+//! # tokio::spawn(async move {
+//! #     let (stream, _) = listener.accept().await?;
+//! #     stream.set_nodelay(true)?;
+//! #     let socket = tokio_tungstenite::accept_async(stream).await.map_err(std::io::Error::other)?;
+//! #     let (sink, messages) = socket.split();
+//! #     messages.try_filter(|message| std::future::ready(message.is_text())).forward(sink).await.ok();
+//! #     Ok::<_, std::io::Error>(())
+//! # });
+//! let config = echo::EchoConfig {
+//!     target: WsTarget::resolve(&url).await?,
+//!     count: 20,
+//!     block: 10,
+//!     warm_up: 5,
+//!     message: "number {n}".to_owned(),
+//!     reply: "number {n}".to_owned(),
+//!     bare: None,
+//!     bare_cpu: None,
+//! };
+//! let report = echo::run(&config).await?;
+//! assert_eq!(report.target.count, 20);
+//! println!("median {:?} µs, the very first {} µs", report.target.p50_us, report.first_us);
 //! # Ok(())
 //! # }
 //! ```
