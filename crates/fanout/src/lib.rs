@@ -38,7 +38,6 @@
 //! # }
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example()).unwrap();
 //! ```
-
 //!
 //! # When the service throttles
 //!
