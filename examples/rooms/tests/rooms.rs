@@ -102,7 +102,7 @@ async fn what_is_wrong_is_said() {
 
     let reply = world.send("ada", json!({"action": "join", "room": "a/b"})).await;
     assert_eq!(reply.error_code(), Some("invalid_body"));
-    assert!(reply.error_message().unwrap().contains("a topic has only letters"), "{reply:?}");
+    assert!(reply.error_message().unwrap().contains("`room`: a topic has only letters"), "{reply:?}");
 
     world.send("ada", json!({"action": "say", "text": "hello"})).await;
     world.send("ada", json!({"action": "say", "text": "x".repeat(1001)})).await;
