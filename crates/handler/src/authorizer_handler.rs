@@ -125,7 +125,7 @@ impl AuthorizerHandler<()> {
     fn start(&self, raw: &RawEvent) -> Result<(String, Running<Decision>), HandlerError> {
         let method_arn = method_arn(raw.payload())?;
         let head = raw.head()?;
-        let request = Request::websocket(raw, &head)?;
+        let request = Request::websocket(raw, &head, &self.gate)?;
         request.record_span("$connect");
         Ok((method_arn, Running::start(&self.start, &request, &self.gate)))
     }

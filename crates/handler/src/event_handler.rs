@@ -87,7 +87,7 @@ impl Service<RawEvent> for EventHandler<()> {
     }
 
     fn call(&mut self, raw: RawEvent) -> Self::Future {
-        let request = Request::plain(&raw);
+        let request = Request::plain(&raw, &self.gate);
         request.record_span("");
         let bytes = raw.payload().len();
         let running = match self.gate.check_body(bytes, || Ok(bytes)) {

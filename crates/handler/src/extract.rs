@@ -71,8 +71,8 @@ impl<S: Clone> FromRequest<S> for State<S> {
     }
 }
 
-/// When the invocation is cut off; `None` if nobody said, as in most tests. What runs until then loses its answer:
-/// [`Limits`](crate::Limits) end a handler a margin before.
+/// When the handler is ended: a margin before its invocation is cut off, as [`Limits`](crate::Limits) say. `None` if nobody
+/// gave the invocation a time, as in most tests. What is to be answered has to be done by then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadline(pub Option<Instant>);
 

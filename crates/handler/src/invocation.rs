@@ -53,12 +53,9 @@ impl<R: Send + 'static> Running<R> {
         // The request is dropped after a panic and the state is shared with other threads anyway.
         let started = catch_unwind(AssertUnwindSafe(|| start(request, &())));
         match started.unwrap_or_else(|panic| Err(panicked(&*panic))) {
-            Ok(handler) => Running {
-                handler: guard(handler),
-                bound: request.deadline().map(|deadline| (deadline, gate.deadline_margin())),
-                timer: None,
-                _place: place,
-            },
+            Ok(handler) => {
+                Running { handler: guard(handler), bound: request.bound(), timer: None, _place: place }
+            }
             Err(refused) => Running::ended(Err(refused)),
         }
     }
@@ -95,7 +92,7 @@ impl<R: Send + 'static> Future for Running<R> {
 }
 
 /// When a handler that waits now is ended: half of a short time is the handler's in any case.
-fn cut_off(deadline: Instant, margin: Duration) -> Instant {
+pub(crate) fn cut_off(deadline: Instant, margin: Duration) -> Instant {
     let now = tokio::time::Instant::now().into_std();
     let margin = margin.min(deadline.saturating_duration_since(now) / 2);
     deadline.checked_sub(margin).unwrap_or(deadline)

@@ -1,6 +1,10 @@
 //! What arrives, and what extractors read.
 
-use std::{borrow::Cow, cell::OnceCell, time::Instant};
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_events::{ConnectionId, EventHead, InvalidConnectionId, WebSocketEvent};
@@ -8,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::Span;
 
-use crate::{HandlerError, field, limits::Gate};
+use crate::{HandlerError, field, invocation::cut_off, limits::Gate};
 
 /// An event as the function received it, unparsed. The service that takes it parses, borrowing, what its handler reads.
 #[derive(Clone, Debug)]
@@ -78,6 +82,8 @@ impl From<Box<RawValue>> for RawEvent {
 #[derive(Debug)]
 pub struct Request<'r> {
     raw: &'r RawEvent,
+    /// What of the invocation's time the handler does not get.
+    margin: Duration,
     head: Option<&'r EventHead<'r>>,
     connection_id: Option<ConnectionId>,
     event: OnceCell<Box<WebSocketEvent<'r>>>,
@@ -85,22 +91,33 @@ pub struct Request<'r> {
 
 impl<'r> Request<'r> {
     /// A plain event.
-    pub(crate) fn plain(raw: &'r RawEvent) -> Self {
-        Request { raw, head: None, connection_id: None, event: OnceCell::new() }
+    pub(crate) fn plain(raw: &'r RawEvent, gate: &Gate) -> Self {
+        Request {
+            raw,
+            margin: gate.deadline_margin(),
+            head: None,
+            connection_id: None,
+            event: OnceCell::new(),
+        }
     }
 
     /// A WebSocket event.
     ///
     /// # Errors
     /// `invalid_event` without a connection id, or with one that cannot be: nobody could be answered.
-    pub(crate) fn websocket(raw: &'r RawEvent, head: &'r EventHead<'r>) -> Result<Self, HandlerError> {
+    pub(crate) fn websocket(
+        raw: &'r RawEvent,
+        head: &'r EventHead<'r>,
+        gate: &Gate,
+    ) -> Result<Self, HandlerError> {
         let wrong = |reason: &str| HandlerError::invalid_event(format!("the event does not fit at {reason}"));
         let id = head.request_context.connection_id.as_deref();
         let id = id.ok_or_else(|| wrong("`requestContext`: `connectionId` is missing"))?;
         let id = id.parse().map_err(|invalid: InvalidConnectionId| {
             wrong(&format!("`requestContext.connectionId`: {invalid}"))
         })?;
-        Ok(Request { raw, head: Some(head), connection_id: Some(id), event: OnceCell::new() })
+        let margin = gate.deadline_margin();
+        Ok(Request { raw, margin, head: Some(head), connection_id: Some(id), event: OnceCell::new() })
     }
 
     /// The whole WebSocket event, parsed when it is first asked for.
@@ -177,9 +194,14 @@ impl<'r> Request<'r> {
         self.raw.payload()
     }
 
-    /// When the invocation is cut off, if that is known.
+    /// When the handler is ended, if anybody gave the invocation a time: [`Limits`](crate::Limits) keep a margin of it.
     pub fn deadline(&self) -> Option<Instant> {
-        self.raw.deadline
+        self.raw.deadline.map(|deadline| cut_off(deadline, self.margin))
+    }
+
+    /// When the invocation is cut off, and what of its time the handler does not get.
+    pub(crate) fn bound(&self) -> Option<(Instant, Duration)> {
+        self.raw.deadline.map(|deadline| (deadline, self.margin))
     }
 
     /// The id that errors and logs name: the request's, or the invocation's for a plain event.

@@ -155,7 +155,7 @@ impl Router<()> {
     /// `invalid_event` for what is not about a connection: nobody could be told, and nothing else happens.
     fn start(&self, raw: &RawEvent) -> Result<(Running<Reply>, Client), HandlerError> {
         let head = raw.head()?;
-        let request = Request::websocket(raw, &head)?;
+        let request = Request::websocket(raw, &head, &self.gate)?;
         let route_key = route_key(&request)?;
         let handshake_or_end = matches!(route_key, RouteKey::CONNECT | RouteKey::DISCONNECT);
         let fallback = || self.routes.get(RouteKey::DEFAULT).filter(|_| !handshake_or_end);

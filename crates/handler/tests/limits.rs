@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_handler::{
-    BoxError, EventHandler, HandlerError, Json, Limits, Payload, Reply, ReplyChannel, Router, State, one_way,
+    BoxError, Deadline, EventHandler, HandlerError, Json, Limits, Payload, Reply, ReplyChannel, Router,
+    State, one_way,
     testing::{RecordedPosts, TestEvent, send, send_event},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -53,6 +54,22 @@ async fn a_handler_is_ended_before_the_platform_ends_the_process() {
     let event = dunlin_handler::RawEvent::new("{}").deadline(in_three_seconds());
     let error = send_event(&mut function, event).await.unwrap_err().to_string();
     assert!(error.starts_with("timeout: "), "{error}");
+}
+
+/// What a handler plans with is what it has: whoever works until then still answers.
+#[tokio::test(start_paused = true)]
+async fn a_handler_knows_when_it_is_ended() {
+    async fn works(Deadline(deadline): Deadline) -> String {
+        let deadline = Instant::from_std(deadline.unwrap());
+        tokio::time::sleep_until(deadline - Duration::from_millis(1)).await;
+        "done".to_owned()
+    }
+    let limits = Limits { deadline_margin: Duration::from_millis(500), ..Limits::default() };
+    let mut router = Router::new().route("works", works).limits(limits);
+    let start = Instant::now();
+    let reply = send(&mut router, TestEvent::message("works", "{}").deadline(in_three_seconds())).await;
+    assert_eq!(reply.body(), Some("done"));
+    assert_eq!(start.elapsed(), Duration::from_millis(2_499));
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,8 +21,8 @@ pub const LAST_VALUE_ATTEMPTS_MAX: u32 = 3;
 /// Longest time for all posts together; the client waits for its answer meanwhile.
 pub const LAST_VALUES_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Kept free before the deadline for the answer itself.
-pub const REPLY_MARGIN: Duration = Duration::from_millis(500);
+/// Kept free for the answer itself, before the handler is ended.
+pub const REPLY_MARGIN: Duration = Duration::from_millis(300);
 
 /// Pushes the head of each of these topics, where there is one, to the connection.
 ///
