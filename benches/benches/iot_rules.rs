@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use dunlin_iot_rules::sql::{Message, Statement};
 use serde_json::{Value, json};
 
@@ -26,14 +26,14 @@ fn iot_rules(criterion: &mut Criterion) {
         let message = Message { received_at_ms: RECEIVED_AT_MS, ..Message::new(TOPIC, payload.as_bytes()) };
         for (name, sql) in [("add", ADD), ("columns", COLUMNS)] {
             let statement = Statement::parse(sql).expect("the statement is valid");
-            group.bench_function(format!("{name}/{size}"), |bencher| {
+            group.bench_function(BenchmarkId::new(name, size), |bencher| {
                 bencher.iter(|| statement.evaluate(black_box(&message)).expect("the payload is JSON"));
             });
         }
-        group.bench_function(format!("add_bare/{size}"), |bencher| {
+        group.bench_function(BenchmarkId::new("add_bare", size), |bencher| {
             bencher.iter(|| add_bare(black_box(payload.as_bytes())));
         });
-        group.bench_function(format!("columns_bare/{size}"), |bencher| {
+        group.bench_function(BenchmarkId::new("columns_bare", size), |bencher| {
             bencher.iter(|| columns_bare(black_box(payload.as_bytes())));
         });
     }

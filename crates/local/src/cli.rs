@@ -61,12 +61,27 @@ pub(crate) struct UpArgs {
     /// Port of the MQTT broker. 0: any free one.
     #[arg(long, default_value_t = 1883)]
     pub(crate) mqtt_port: u16,
+    /// What Lambda itself logs of each invocation.
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(crate) platform_log: PlatformLog,
     /// Folder that keeps tables and credentials; without it they live as long as the process.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// File to write once everything accepts, with every address and credential (JSON); removed at the end.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Which lines of the platform the log shows.
+#[derive(clap::ValueEnum, Clone, Copy, Default)]
+pub(crate) enum PlatformLog {
+    /// Nothing.
+    Off,
+    /// A REPORT line for cold starts and failures, and samples of the rest.
+    #[default]
+    Reports,
+    /// START, END and REPORT of every invocation, as on the service.
+    All,
 }
 
 #[derive(clap::Args)]

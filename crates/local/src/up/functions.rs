@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 use dunlin_gateway::sigv4::{Denied, SignedRequest, Verifier};
 use dunlin_lambda_host::{
     ApplicationLogLevel, Authorize, EventInvokeConfig, EventRecord, FunctionConfig, HostConfig, LambdaHost,
-    LogFormat, LoggingConfig, RecordKind, RecordSink, SystemLogLevel,
+    LogFormat, LoggingConfig, PlatformLines, RecordKind, RecordSink, SystemLogLevel,
 };
 use dunlin_stack::{Function, LogLevel, Logging, Stack};
 use http::StatusCode;
@@ -17,7 +17,7 @@ use super::{
     listen::Listening,
     queues::{Letter, Queues},
 };
-use crate::failure::Failure;
+use crate::{cli::PlatformLog, failure::Failure};
 
 /// Where a function finds the rest of the stack.
 pub(super) struct Addresses {
@@ -42,9 +42,15 @@ pub(super) fn start(
     keyring: &Keyring,
     addresses: &Addresses,
     queues: &Arc<Queues>,
+    platform_log: PlatformLog,
 ) -> Result<Arc<LambdaHost>, Failure> {
     let config = HostConfig {
         event_records: Some(records(stack, queues)),
+        platform_lines: match platform_log {
+            PlatformLog::Off => PlatformLines::Off,
+            PlatformLog::Reports => PlatformLines::Reports,
+            PlatformLog::All => PlatformLines::All,
+        },
         ..HostConfig::new(&stack.region, &stack.account_id)
     };
     let host = LambdaHost::start(config).map_err(|error| Failure::internal(error.to_string()))?;

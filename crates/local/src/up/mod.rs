@@ -57,7 +57,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     };
     tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
     let queues = queues::Queues::new(&stack, args.data.as_deref());
-    let host = functions::start(&stack, &keyring, &addresses, &queues)?;
+    let host = functions::start(&stack, &keyring, &addresses, &queues, args.platform_log)?;
     functions::serve(&host, &stack.region, &keyring, lambda, &tasks, stop.clone());
     let rules = rules::start(&stack, host.clone(), queues.clone(), args.host, args.mqtt_port).await?;
     let ready_apis = apis.ready();
