@@ -18,7 +18,12 @@
 //! struct Events(mpsc::Sender<(String, Bytes)>);
 //!
 //! impl RuleSink for Events {
-//!     fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+//!     fn deliver<'a>(
+//!         &'a self,
+//!         _rule: &'a str,
+//!         target: Target<'a>,
+//!         event: Bytes,
+//!     ) -> BoxFuture<'a, Result<(), DeliverError>> {
 //!         Box::pin(async move {
 //!             let Target::Function(name) = target else { return Err(DeliverError("only functions".to_owned())) };
 //!             self.0.send((name.to_owned(), event)).await.map_err(|_| DeliverError("nobody is there".to_owned()))

@@ -91,13 +91,18 @@ pub enum Target<'a> {
 
 /// Takes the events that rules make, for everything but republishing.
 pub trait RuleSink: Send + Sync + 'static {
-    /// Hands `event` to `target`. Called for one event at a time, in the order of the messages; while it waits, messages
+    /// Hands the `event` that the rule of this name made to `target`. Called for one event at a time, in the order of the messages; while it waits, messages
     /// queue up ([`crate::QUEUE_MESSAGES_MAX`]). The future ends when the event is accepted: for a function that is
     /// before it runs (S6).
     ///
     /// # Errors
     /// If the target does not take the event. The rule's error action is told; everything else goes on.
-    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>>;
+    fn deliver<'a>(
+        &'a self,
+        rule: &'a str,
+        target: Target<'a>,
+        event: Bytes,
+    ) -> BoxFuture<'a, Result<(), DeliverError>>;
 }
 
 /// Why a sink did not accept an event.

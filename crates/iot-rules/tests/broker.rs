@@ -33,7 +33,12 @@ const WAIT: Duration = Duration::from_secs(20);
 struct Events(mpsc::Sender<(String, String)>);
 
 impl RuleSink for Events {
-    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+    fn deliver<'a>(
+        &'a self,
+        _rule: &'a str,
+        target: Target<'a>,
+        event: Bytes,
+    ) -> BoxFuture<'a, Result<(), DeliverError>> {
         let (Target::Function(name) | Target::LogGroup(name) | Target::Queue(name)) = target;
         let event = String::from_utf8(event.to_vec()).unwrap();
         let sent = self.0.try_send((name.to_owned(), event));

@@ -19,6 +19,8 @@ const BATCH_EVENTS_MAX: usize = 10_000;
 
 /// What actions act upon.
 pub(super) struct Surroundings<'a> {
+    /// The rule's name.
+    pub(super) rule: &'a str,
     pub(super) sink: &'a dyn RuleSink,
     pub(super) outlet: &'a dyn Outlet,
     pub(super) intake: &'a Intake,
@@ -133,7 +135,9 @@ async fn invoke(function: &str, event: &Event<'_>, surroundings: &Surroundings<'
 }
 
 async fn deliver(surroundings: &Surroundings<'_>, target: Target<'_>, event: Bytes) -> Result<(), String> {
-    match tokio::time::timeout(DELIVER_TIMEOUT, surroundings.sink.deliver(target, event)).await {
+    match tokio::time::timeout(DELIVER_TIMEOUT, surroundings.sink.deliver(surroundings.rule, target, event))
+        .await
+    {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(_) => Err(format!("not accepted within {} s", DELIVER_TIMEOUT.as_secs())),
     }

@@ -26,7 +26,12 @@ impl Gate {
 }
 
 impl RuleSink for Gate {
-    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+    fn deliver<'a>(
+        &'a self,
+        _rule: &'a str,
+        target: Target<'a>,
+        event: Bytes,
+    ) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
             self.permits.acquire().await.unwrap().forget();
             let (Target::Function(name) | Target::LogGroup(name) | Target::Queue(name)) = target;

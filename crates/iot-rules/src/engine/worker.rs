@@ -64,7 +64,8 @@ impl Worker {
             Ok(None) => return,
             Err(error) => return self.report_unreadable(rule, &published.topic, &error),
         };
-        let surroundings = Surroundings { sink: &*self.sink, outlet, intake: &self.intake, published };
+        let surroundings =
+            Surroundings { rule: &rule.name, sink: &*self.sink, outlet, intake: &self.intake, published };
         let mut failed = Vec::new();
         for action in &rule.actions {
             if let Err(failure) = self.counted(action.perform(&event, &surroundings).await) {

@@ -1,6 +1,10 @@
 //! The stack's topic rules on a broker, and where their events go.
 
-use std::{net::IpAddr, net::Ipv4Addr, net::Ipv6Addr, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use dunlin_iot_rules::{
@@ -34,9 +38,9 @@ pub(super) async fn start(
     if address == Ipv4Addr::LOCALHOST && has_ipv6() {
         addresses.push(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
     }
-    let rules = stack.rules.iter().map(|rule| rule_of(stack, rule)).collect();
+    let rules = stack.rules.iter().map(rule_of).collect();
     let config = Config { addresses, rules, account_id: stack.account_id.clone(), ..Config::default() };
-    let sink = Arc::new(Sink { host, queues });
+    let sink = Arc::new(Sink { host, queues, forbidden: forbidden(stack) });
     IotRules::start(config, sink).await.map_err(|error| match error {
         StartError::AddressInUse { address } => in_use(address.ip(), address.port(), "--mqtt-port"),
         StartError::Rule { rule, source } => Failure::data(rule_problem(stack, &rule, &source)),
@@ -59,24 +63,21 @@ fn rule_problem(stack: &Stack, name: &str, error: &RuleError) -> String {
     }
 }
 
-fn rule_of(stack: &Stack, rule: &TopicRule) -> Rule {
-    let action = |action| action_of(stack, rule, action);
+fn rule_of(rule: &TopicRule) -> Rule {
     Rule {
         name: rule.name.clone(),
         sql: rule.sql.text.clone(),
         // The reader of the template has checked it.
         version: rule.sql_version.parse().unwrap_or_default(),
-        actions: rule.actions.iter().filter_map(action).collect(),
-        error_action: rule.error_action.as_ref().and_then(action),
+        actions: rule.actions.iter().filter_map(action_of).collect(),
+        error_action: rule.error_action.as_ref().and_then(action_of),
     }
 }
 
-/// The action as the rules take it; none if it would be refused.
-fn action_of(stack: &Stack, rule: &TopicRule, action: &RuleAction) -> Option<Action> {
+/// The action as the rules take it.
+fn action_of(action: &RuleAction) -> Option<Action> {
     Some(match action.clone() {
-        RuleAction::Lambda { function } => {
-            may_invoke(stack, rule, &function).then_some(Action::Lambda { function })?
-        }
+        RuleAction::Lambda { function } => Action::Lambda { function },
         RuleAction::Republish { topic, qos, headers } => {
             let RepublishHeaders {
                 payload_format_indicator,
@@ -107,28 +108,60 @@ fn has_ipv6() -> bool {
     std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-fn may_invoke(stack: &Stack, rule: &TopicRule, function: &str) -> bool {
-    let allowed = stack.may_invoke(RULES_PRINCIPAL, &rule.arn, function);
-    if !allowed {
-        tracing::warn!(
-            "rule {} will not call {function}: {RULES_PRINCIPAL} may not invoke it from {}; add an AWS::Lambda::Permission",
-            rule.name,
-            rule.arn
-        );
+/// Rules and functions that no permission joins, each said once: such an action fails, and the error action is told.
+fn forbidden(stack: &Stack) -> Vec<(String, String)> {
+    let named = |rule: &TopicRule| {
+        let actions = rule.actions.iter().chain(&rule.error_action).cloned();
+        let function = |action| match action {
+            RuleAction::Lambda { function } => Some(function),
+            _ => None,
+        };
+        actions.filter_map(function).collect::<BTreeSet<String>>()
+    };
+    let mut forbidden = Vec::new();
+    for rule in &stack.rules {
+        for function in named(rule) {
+            if !stack.may_invoke(RULES_PRINCIPAL, &rule.arn, &function) {
+                tracing::warn!(
+                    "rule {} cannot call {function}: {RULES_PRINCIPAL} may not invoke it from {}; add an AWS::Lambda::Permission",
+                    rule.name,
+                    rule.arn
+                );
+                forbidden.push((rule.name.clone(), function));
+            }
+        }
     }
-    allowed
+    forbidden
 }
 
 /// Where events go: functions asynchronously (S6), log groups to this process's log, queues to their files.
 struct Sink {
     host: Arc<LambdaHost>,
     queues: Arc<Queues>,
+    /// Rules, and functions that they name and may not invoke (S9).
+    forbidden: Vec<(String, String)>,
+}
+
+impl Sink {
+    fn is_forbidden(&self, rule: &str, function: &str) -> bool {
+        self.forbidden.iter().any(|(own, named)| own == rule && named == function)
+    }
 }
 
 impl RuleSink for Sink {
-    fn deliver<'a>(&'a self, target: Target<'a>, event: Bytes) -> BoxFuture<'a, Result<(), DeliverError>> {
+    fn deliver<'a>(
+        &'a self,
+        rule: &'a str,
+        target: Target<'a>,
+        event: Bytes,
+    ) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
             match target {
+                Target::Function(function) if self.is_forbidden(rule, function) => {
+                    Err(DeliverError(format!(
+                        "{RULES_PRINCIPAL} may not invoke {function} from this rule; add an AWS::Lambda::Permission"
+                    )))
+                }
                 Target::Function(function) => {
                     let accepted = self.host.invoke(function, event, InvocationType::Event).await;
                     accepted.map(drop).map_err(|error| DeliverError(error.to_string()))
@@ -141,7 +174,7 @@ impl RuleSink for Sink {
                 Target::Queue(url) => {
                     let letter = Letter {
                         queue: url.to_owned(),
-                        about: "from a topic rule".to_owned(),
+                        about: format!("from the topic rule {rule}"),
                         attributes: Vec::new(),
                         body: event,
                     };
