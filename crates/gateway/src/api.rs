@@ -179,6 +179,8 @@ fn stage_name_problem(name: &str) -> Option<&'static str> {
     match name {
         "$default" => Some("is not possible for a WebSocket API, whose URL must name the stage"),
         "" => Some("has an empty name"),
+        "_dunlin" => Some("has the name under which the local stack is controlled; choose another"),
+        "2015-03-31" => Some("has the name under which functions are invoked; choose another"),
         _ if name.len() > limits::STAGE_NAME_CHARS_MAX => Some("has a name of more than 128 characters"),
         _ if !name.bytes().all(allowed) => {
             Some("has a name with other characters than letters, digits, - and _")
@@ -267,6 +269,8 @@ mod tests {
 
         for (name, expected) in [
             ("$default", "is not possible for a WebSocket API, whose URL must name the stage"),
+            ("_dunlin", "has the name under which the local stack is controlled; choose another"),
+            ("2015-03-31", "has the name under which functions are invoked; choose another"),
             ("a b", "has a name with other characters than letters, digits, - and _"),
             ("dev", "is there twice; keep one of them"),
         ] {
