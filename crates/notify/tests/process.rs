@@ -99,6 +99,20 @@ fn function<'a>(role: &'a str, runtime_api: &'a str) -> Vec<(&'a str, &'a str)> 
     ]
 }
 
+/// A function that gets updates and has its table there; nobody answers its posts.
+fn notify_parameter<'a>(runtime_api: &'a str, table: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut variables = function("notify_parameter", runtime_api);
+    variables.extend([
+        ("TABLE_NAME", "T"),
+        ("MANAGEMENT_ENDPOINT", "http://127.0.0.1:9/dev"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", table),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ]);
+    variables
+}
+
 async fn exit(child: Child) -> (Option<i32>, String) {
     let output = timeout(STEP_TIME_MAX, child.wait_with_output()).await.unwrap().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -162,16 +176,7 @@ async fn an_update_prints_one_line_of_metrics() {
     let table = empty_table().await;
     let event = r#"{"device_id":"dev-1","version":7,"payload":{"value":"secret of the device"}}"#;
     let (address, mut called) = runtime_api([RawEvent::new(event)]).await;
-    let mut variables = function("notify_parameter", &address);
-    variables.extend([
-        ("TABLE_NAME", "T"),
-        ("MANAGEMENT_ENDPOINT", "http://127.0.0.1:9/dev"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &table),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-    ]);
-    let child = notify(&variables);
+    let child = notify(&notify_parameter(&address, &table));
     let (path, report) = timeout(STEP_TIME_MAX, called.recv()).await.unwrap().unwrap();
     assert_eq!(path, "/2018-06-01/runtime/invocation/i1/response");
     assert_eq!((&report["commit"], &report["delivered"]), (&json!("committed"), &json!(0)));
@@ -197,16 +202,7 @@ async fn a_failed_invocation_is_reported_as_such() {
     let table = format!("http://{}", taken.local_addr().unwrap());
     let event = r#"{"device_id":"dev-1","version":1,"payload":{"value":1}}"#;
     let (address, mut called) = runtime_api([RawEvent::new(event)]).await;
-    let mut variables = function("notify_parameter", &address);
-    variables.extend([
-        ("TABLE_NAME", "T"),
-        ("MANAGEMENT_ENDPOINT", "http://127.0.0.1:9/dev"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &table),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-    ]);
-    let _child = notify(&variables);
+    let _child = notify(&notify_parameter(&address, &table));
     let (path, error) = timeout(STEP_TIME_MAX, called.recv()).await.unwrap().unwrap();
     assert_eq!(path, "/2018-06-01/runtime/invocation/i1/error");
     assert_eq!(error["errorType"], "Handler.Failed");
