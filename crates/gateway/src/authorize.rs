@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::{
     Backend, BackendError,
     connection::Connection,
-    event::{EventSource, Forwarded, Handshaken, Occasion},
+    event::{EventSource, Forwarded, Handshaken, Occasion, print},
     gateway::Gateway,
     head::Head,
     refusal::Refusal,
@@ -210,9 +210,8 @@ impl Applicant<'_> {
         );
         let request = self.source.handshaken(self.head, self.forwarded);
         let event = request.authorizer_event(&occasion, &method_arn);
-        let context = || event.get("requestContext").cloned().unwrap_or_default();
         if !custom.identity_sources.is_empty() {
-            let context = context();
+            let context = serde_json::to_value(&event.request_context).unwrap_or_default();
             if !custom.identity_sources.iter().all(|source| source.is_filled(&request, &context)) {
                 return Err(Refusal::of_status(StatusCode::UNAUTHORIZED));
             }
@@ -232,7 +231,7 @@ impl Applicant<'_> {
             return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, problem));
         }
         let started = gateway.tick();
-        let call = gateway.backend.invoke(&custom.function, event.to_string().into());
+        let call = gateway.backend.invoke(&custom.function, print(&event));
         let answer = match timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {

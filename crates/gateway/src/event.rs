@@ -8,6 +8,7 @@ use dunlin_events::{
     request_time,
 };
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -223,9 +224,13 @@ impl Handshaken<'_> {
     }
 
     /// The event of a REQUEST authorizer (A2).
-    pub(crate) fn authorizer_event(&self, occasion: &Occasion<'_>, method_arn: &str) -> serde_json::Value {
+    pub(crate) fn authorizer_event<'e>(
+        &'e self,
+        occasion: &Occasion<'e>,
+        method_arn: &'e str,
+    ) -> AuthorizerRequest<'e> {
         let event = self.source.event(EventType::Connect, occasion);
-        let request = AuthorizerRequest {
+        AuthorizerRequest {
             kind: "REQUEST".into(),
             method_arn: method_arn.into(),
             headers: last_values(&self.headers),
@@ -234,9 +239,7 @@ impl Handshaken<'_> {
             multi_value_query_string_parameters: lists(&self.query),
             stage_variables: event.stage_variables.unwrap_or_default(),
             request_context: event.request_context,
-        };
-        // As for the other events, there is nothing to fail at.
-        serde_json::to_value(&request).unwrap_or_default()
+        }
     }
 }
 
@@ -245,7 +248,7 @@ fn stage_variables(stage: &Stage) -> Option<TextMap<'_>> {
     (!stage.variables.is_empty()).then(|| variables.collect())
 }
 
-fn print(event: &WebSocketEvent<'_>) -> Bytes {
+pub(crate) fn print(event: &impl Serialize) -> Bytes {
     // Strings and numbers under string keys: the printer has nothing to fail at.
     serde_json::to_vec(event).unwrap_or_default().into()
 }

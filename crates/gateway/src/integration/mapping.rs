@@ -127,9 +127,9 @@ impl CompiledMapping {
     fn find_constant(&self) -> Option<ProxyResult> {
         let answer = self.request.constant()?;
         let status = mock_status(answer)?;
-        let (_, templates) = self.select(&status.to_string())?;
+        let (key, templates) = self.select(&status.to_string())?;
         let body = templates.constant()?.to_owned();
-        Some(ProxyResult { body: Some(body), ..ProxyResult::status(status) })
+        Some(ProxyResult { body: Some(body), ..ProxyResult::status(key.status(status)) })
     }
 
     /// What the back end gets. What the template puts into `$context` stays there for the response's.
@@ -149,14 +149,14 @@ impl CompiledMapping {
         }
     }
 
-    /// What the client gets. A status other than 200 counts only where a key asks for it (H11).
+    /// What the client gets.
     pub(crate) fn response(&self, answered: Answered, input: &MappingInput) -> Result<ProxyResult, Failure> {
         let Answered { status, selected_by, headers, body } = answered;
         let Some((key, templates)) = self.select(&selected_by) else {
             // Without a response for it the answer goes nowhere, and a handshake is let in.
             return Ok(ProxyResult { body: Some(body), ..ProxyResult::status(200) });
         };
-        let status = if matches!(key, Key::Default) { 200 } else { status };
+        let status = key.status(status);
         let template = templates
             .select(|selection| selection.evaluate_response(&body, status, &headers).map(Into::into));
         let body = match template {
@@ -219,6 +219,14 @@ impl CompiledTemplates {
 }
 
 impl Key {
+    /// What a status comes to: one other than 200 counts only where a pattern asks for it (H11).
+    fn status(&self, status: u16) -> u16 {
+        match self {
+            Key::Default => 200,
+            Key::Pattern(_) => status,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         if text == DEFAULT {
             return Ok(Key::Default);

@@ -15,6 +15,24 @@ const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
 type Outcome = Result<Option<Value>, RenderError>;
 
+/// Bytes of a text that a method goes through in the time of one step: ours, roughly.
+const BYTES_PER_STEP: usize = 256;
+
+/// Steps that compiling a pattern takes: ours, roughly.
+const STEPS_PER_PATTERN: usize = 100;
+
+/// What a call takes beyond one step, so that the bound of steps is one of time: methods go through all of their value.
+pub(super) fn cost(target: &Value, name: &str) -> usize {
+    let size = match target {
+        Value::Text(text) => text.len() / BYTES_PER_STEP,
+        Value::List(list) => list.borrow().len(),
+        Value::Map(map) => map.borrow().len(),
+        _ => 0,
+    };
+    let is_pattern = matches!(name, "matches" | "replaceAll" | "replaceFirst" | "split");
+    size + if is_pattern { STEPS_PER_PATTERN } else { 0 }
+}
+
 /// Calls a method; none if the value has no such method.
 pub(super) fn call(target: &Value, name: &str, arguments: &[Value]) -> Outcome {
     match (target, name, arguments) {

@@ -202,7 +202,9 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn method(&self, target: &Value, name: &str, arguments: &[Value]) -> Result<Value, RenderError> {
+    fn method(&mut self, target: &Value, name: &str, arguments: &[Value]) -> Result<Value, RenderError> {
+        self.steps += methods::cost(target, name);
+        self.step()?;
         let found = match (target, name, arguments) {
             (Value::Object(Object::Input), "params", []) => self.input.params(),
             (Value::Object(Object::Input), "params", [name]) => self.input.param(&argument(name)),

@@ -251,6 +251,8 @@ fn bounds() {
     assert_eq!(limit(&loops), "the template makes more than 250000 steps");
     let doubled = "#set($s = 'xxxxxxxxxxxxxxxx')".to_owned() + &"#set($s = $s + $s)".repeat(30);
     assert_eq!(limit(&doubled), "the template makes more than 6291456 bytes");
+    let patterns = "#set($s = 'a')#foreach($i in [1..1000])#foreach($j in [1..1000])$s.matches('a+')#end#end";
+    assert_eq!(limit(patterns), "the template makes more than 250000 steps");
     let list = "#set($l = [1])".to_owned() + &"#set($x = $l.addAll($l))".repeat(30);
     assert_eq!(limit(&list), "the template makes more than 100000 items of a list or map");
 
