@@ -14,6 +14,9 @@ use crate::{
     sql::{Statement, Template},
 };
 
+/// Bytes of a text in an MQTT packet: its length has 16 bits.
+const PROPERTY_BYTES_MAX: usize = u16::MAX as usize;
+
 /// To subscribers, and to the rules about that topic.
 pub(super) async fn republish(
     topic: &str,
@@ -90,35 +93,44 @@ impl Headers {
     fn set(&self, packet: &mut PublishPacket, event: &Event<'_>) -> Result<(), String> {
         let properties = &mut packet.properties;
         if let Some(indicator) = &self.payload_format_indicator {
-            properties.set_payload_format_indicator(match event.fill(indicator)?.as_str() {
+            properties.set_payload_format_indicator(match text(event, indicator)?.as_str() {
                 "UTF8_DATA" => true,
                 "UNSPECIFIED_BYTES" => false,
                 other => return Err(format!("{other:?} is no payload format indicator")),
             });
         }
         if let Some(content_type) = &self.content_type {
-            properties.set_content_type(event.fill(content_type)?);
+            properties.set_content_type(text(event, content_type)?);
         }
         if let Some(topic) = &self.response_topic {
-            let topic = event.fill(topic)?;
+            let topic = text(event, topic)?;
             check_topic(&topic)?;
             properties.set_response_topic(topic);
         }
         if let Some(data) = &self.correlation_data {
-            let data = STANDARD.decode(event.fill(data)?).map_err(|_| "correlation data is not Base64")?;
+            let data = STANDARD.decode(text(event, data)?).map_err(|_| "correlation data is not Base64")?;
             properties.set_correlation_data(data.into());
         }
         if let Some(seconds) = &self.message_expiry {
-            let seconds = event.fill(seconds)?;
+            let seconds = text(event, seconds)?;
             let parsed =
                 seconds.parse().map_err(|_| format!("{seconds:?} is no message expiry in seconds"))?;
             properties.set_message_expiry_interval(parsed);
         }
         for (name, value) in &self.user_properties {
-            properties.add_user_property(event.fill(name)?, event.fill(value)?);
+            properties.add_user_property(text(event, name)?, text(event, value)?);
         }
         Ok(())
     }
+}
+
+/// The text of a property; what a message has in it may be more than a packet can hold.
+fn text(event: &Event<'_>, template: &Template) -> Result<String, String> {
+    let text = event.fill(template)?;
+    if text.len() > PROPERTY_BYTES_MAX || text.contains('\0') {
+        return Err(format!("a header has more than {PROPERTY_BYTES_MAX} bytes, or the character U+0000"));
+    }
+    Ok(text)
 }
 
 /// Whether the service takes a publish to `topic` (S11); else why not.

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::rule::{Action, DeliverError, Republish, Target};
+use crate::rule::{Action, DeliverError, Headers, Republish, Target};
 
 const ACCOUNT: &str = "123456789012";
 
@@ -171,6 +171,21 @@ async fn an_error_action_is_told_of_every_failure_once() {
         })
     );
     assert_eq!(state.counts(), Counts { published: 1, delivered: 2, failed: 2, ..Counts::default() });
+}
+
+/// What a message puts into a header has to fit into a packet.
+#[tokio::test]
+async fn a_header_that_no_packet_holds_is_a_failure() {
+    let gate = Gate::new(100);
+    let headers = Headers { content_type: Some("${v}".to_owned()), ..Headers::default() };
+    let republish = Republish { topic: "b".to_owned(), headers, ..Republish::default() };
+    let rules = [Rule { actions: vec![Action::Republish(republish)], ..rule("r", "SELECT v FROM 'a'", &[]) }];
+    let (intake, worker, state) = start(&rules, &gate);
+    for v in ["x".repeat(65_536), "\\u0000".to_owned(), "fits".to_owned()] {
+        intake.published(published("a", format!(r#"{{"v":"{v}"}}"#)));
+    }
+    run_until_empty(worker).await;
+    assert_eq!(state.counts(), Counts { published: 3, delivered: 1, failed: 2, ..Counts::default() });
 }
 
 #[tokio::test]
