@@ -10,7 +10,7 @@ use crate::{
     InvokeError, InvokeOutcome, RecordKind, Throttle,
     function::{Event, Function},
     host::Inner,
-    limits::{EVENT_HOPS_MAX, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX},
+    limits::{EVENT_HOPS_MAX, EVENTS_ACCEPTED_BYTES_MAX, EVENTS_ACCEPTED_MAX, GIVEN_UP_LOG_BYTES_MAX},
     records::{Condition, EventRecord, Invoked},
     schedule::{Schedule, Step},
 };
@@ -95,7 +95,10 @@ impl Running {
             }
             return;
         }
-        let said = end.last.as_ref().map(|outcome| String::from_utf8_lossy(&outcome.payload));
+        let said = end.last.as_ref().map(|outcome| {
+            let shown = &outcome.payload[..outcome.payload.len().min(GIVEN_UP_LOG_BYTES_MAX)];
+            String::from_utf8_lossy(shown)
+        });
         tracing::error!(
             function = &*self.function.name,
             request_id = %self.event.request_id,

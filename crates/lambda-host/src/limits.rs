@@ -77,6 +77,10 @@ pub const EVENTS_ACCEPTED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// says otherwise: its minute is a second here, for whoever develops a function wants to see the retry.
 pub const EVENT_DELAY_DIVISOR: u32 = 60;
 
+/// Bytes of a failed function's answer that are logged when its event is given up: enough for an error's type and message.
+/// The whole is in the record for the destination.
+pub const GIVEN_UP_LOG_BYTES_MAX: usize = 1_024;
+
 /// Between two `REPORT` lines of one function that nobody asked for in particular.
 pub const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
