@@ -21,6 +21,10 @@ const ANSWER_BYTES_MAX: usize = limits::INVOKE_PAYLOAD_BYTES_MAX;
 /// Connections kept for each endpoint: ours.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 
+/// Where in a request a parameter can go (G6).
+const PLACES: [&str; 3] =
+    ["integration.request.header.", "integration.request.querystring.", "integration.request.path."];
+
 /// An HTTP endpoint behind a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpEndpoint {
@@ -38,6 +42,12 @@ impl HttpEndpoint {
     pub(super) fn checked(self) -> Result<Self, String> {
         if Method::from_bytes(self.method.as_bytes()).is_err() {
             return Err(format!("has an integration method \"{}\", which is none of HTTP", self.method));
+        }
+        let is_place = |target: &str| PLACES.iter().any(|place| target.starts_with(place));
+        if let Some((target, _)) = self.parameters.iter().find(|(target, _)| !is_place(target)) {
+            return Err(format!(
+                "has a request parameter \"{target}\"; it must be integration.request.header.…, .querystring.… or .path.…"
+            ));
         }
         let uri: Option<Uri> = self.uri.replace(['{', '}'], "").parse().ok();
         if uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some()) {
@@ -112,7 +122,8 @@ impl HttpEndpoint {
             .uri(&uri)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
-            .map_err(|error| bad(format!("{uri}: {error}")))?;
+            // Not the address itself, which holds parts of the message.
+            .map_err(|error| bad(format!("the address of {} cannot be made: {error}", self.uri)))?;
         for (name, value) in headers {
             let header = HeaderName::from_bytes(name.as_bytes());
             let value = HeaderValue::from_str(&value);

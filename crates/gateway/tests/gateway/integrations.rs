@@ -378,6 +378,13 @@ fn mistakes_in_integrations_are_named() {
         (refused(Integration::HttpProxy(endpoint("ftp://x/"))), "an integration URI \"ftp://x/\""),
         (
             refused(Integration::HttpProxy(HttpEndpoint {
+                parameters: vec![("integration.request.headers.x".to_owned(), "'v'".to_owned())],
+                ..endpoint("http://x/")
+            })),
+            "a request parameter \"integration.request.headers.x\"; it must be",
+        ),
+        (
+            refused(Integration::HttpProxy(HttpEndpoint {
                 timeout: Duration::from_secs(30),
                 ..endpoint("http://x/")
             })),
