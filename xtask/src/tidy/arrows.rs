@@ -49,8 +49,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dunlin-local",
         &["dunlin-stack", "dunlin-gateway", "dunlin-lambda-host", "dunlin-iot-rules", "dunlin-events"],
     ),
-    ("dunlin-loadtest", &["dunlin-events"]),
-    ("xtask", &[]),
+    ("dunlin-stats", &[]),
+    ("dunlin-loadtest", &["dunlin-events", "dunlin-stats"]),
+    ("xtask", &["dunlin-stats"]),
 ];
 
 /// Packages that may depend on anything: they look at the others from outside.
