@@ -3,50 +3,13 @@ use std::{collections::HashMap, sync::Arc};
 use dunlin_events::{RouteKey, limits};
 
 use crate::{
-    ConfigError,
+    ApiConfig, ConfigError, RouteConfig, StageConfig,
     authorize::{Authorization, Authorizer},
-    integration::{self, Integration},
+    integration,
     registry::Registry,
     selection::SelectionExpression,
-    throttle::{StageBuckets, StageThrottles, Throttle},
+    throttle::{StageBuckets, Throttle},
 };
-
-/// One WebSocket API: how messages are routed, and where to.
-#[derive(Clone, Debug)]
-pub struct ApiConfig {
-    /// The first label of the API's host name.
-    pub api_id: String,
-    /// Such as `$request.body.action` (R1).
-    pub route_selection_expression: String,
-    /// At least one, since the stage is a mandatory part of the URL (H1).
-    pub stages: Vec<StageConfig>,
-    /// In any order.
-    pub routes: Vec<RouteConfig>,
-}
-
-/// A stage of an API; the routes are the same in all of them.
-#[derive(Clone, Debug, Default)]
-pub struct StageConfig {
-    /// Letters, digits, `-` and `_` (H1).
-    pub name: String,
-    /// In the order in which events show them.
-    pub variables: Vec<(String, String)>,
-    /// How many connects and messages a second its routes take (Q1).
-    pub throttles: StageThrottles,
-}
-
-/// One route.
-#[derive(Clone, Debug)]
-pub struct RouteConfig {
-    /// `$connect`, `$disconnect`, `$default`, or a value of the selection expression.
-    pub key: String,
-    /// Without one, `$connect` accepts everybody (H9) and `$disconnect` does nothing (U18).
-    pub integration: Option<Integration>,
-    /// Whether the function's body is sent to the client (T1); means nothing on `$connect` and `$disconnect` (U5).
-    pub two_way: bool,
-    /// Who may connect; possible on `$connect` only (A1).
-    pub authorization: Authorization,
-}
 
 /// An API as the gateway runs it: checked, with its routes in reach.
 #[derive(Debug)]
@@ -81,7 +44,7 @@ pub(crate) struct Route {
 impl Api {
     /// Checks a configuration.
     pub(crate) fn compile(config: ApiConfig) -> Result<Self, ConfigError> {
-        let ApiConfig { api_id, route_selection_expression, stages, routes } = config;
+        let ApiConfig { api_id, route_selection_expression, stages, routes, .. } = config;
         let selection = SelectionExpression::parse(&route_selection_expression).map_err(|problem| {
             let expression = route_selection_expression;
             ConfigError::SelectionExpression { api_id: api_id.clone(), expression, problem }
@@ -124,7 +87,7 @@ impl Api {
 
 impl Route {
     fn compile(api_id: &str, config: RouteConfig) -> Result<Self, ConfigError> {
-        let RouteConfig { key, integration, two_way, authorization } = config;
+        let RouteConfig { key, integration, two_way, authorization, .. } = config;
         let known = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT].contains(&key.as_str());
         if key.is_empty() {
             return Err(route_error(api_id, &key, "has an empty key"));
@@ -194,20 +157,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::LambdaFunction;
+    use crate::{Integration, LambdaFunction};
 
     fn config(expression: &str, keys: &[&str]) -> ApiConfig {
-        let route = |key: &&str| RouteConfig {
-            key: (*key).to_owned(),
-            integration: None,
-            two_way: false,
-            authorization: Authorization::None,
-        };
         ApiConfig {
-            api_id: "a1".to_owned(),
-            route_selection_expression: expression.to_owned(),
-            stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
-            routes: keys.iter().map(route).collect(),
+            stages: vec![StageConfig::new("dev")],
+            routes: keys.iter().map(|key| RouteConfig::new(*key)).collect(),
+            ..ApiConfig::new("a1", expression)
         }
     }
 
@@ -258,9 +214,8 @@ mod tests {
 
         let mut slow = config("x", &["join"]);
         slow.routes[0].integration = Some(Integration::LambdaProxy(LambdaFunction {
-            function: "f".to_owned(),
             timeout: Duration::from_secs(30),
-            permitted: true,
+            ..LambdaFunction::new("f")
         }));
         check_error(
             slow,
@@ -275,7 +230,7 @@ mod tests {
             ("dev", "is there twice; keep one of them"),
         ] {
             let mut stages = config("x", &[]);
-            stages.stages.push(StageConfig { name: name.to_owned(), ..StageConfig::default() });
+            stages.stages.push(StageConfig::new(name));
             check_error(stages, &format!("API a1: stage \"{name}\" {expected}"));
         }
 

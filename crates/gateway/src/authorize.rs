@@ -16,6 +16,7 @@ use crate::{
     event::{EventSource, Forwarded, Handshaken, Occasion, print},
     gateway::Gateway,
     head::Head,
+    integration::{Permitted, expand},
     refusal::Refusal,
     sigv4::SignedRequest,
 };
@@ -40,10 +41,11 @@ pub enum Authorization {
 pub struct AuthorizerConfig {
     /// Names it in logs and errors.
     pub name: String,
-    /// Name or ARN of its function, as the back end knows it.
+    /// Name or ARN of its function, as the back end knows it; `${stageVariables.name}` in it stands for a variable of the
+    /// stage.
     pub function: String,
-    /// Whether the function's policy lets the API invoke it.
-    pub permitted: bool,
+    /// From which stages the function's policy lets the API invoke it.
+    pub permitted: Permitted,
     /// Where the caller's identity stands, such as `route.request.header.Authorization`. If one of them is missing or
     /// empty, the caller is refused without asking (A6).
     pub identity_sources: Vec<String>,
@@ -61,7 +63,7 @@ pub(crate) enum Authorizer {
 pub(crate) struct Custom {
     name: Box<str>,
     function: Box<str>,
-    permitted: bool,
+    permitted: Permitted,
     identity_sources: Vec<IdentitySource>,
 }
 
@@ -226,12 +228,17 @@ impl Applicant<'_> {
             );
             Refusal::of_status(status)
         };
-        if !custom.permitted {
+        let stage = &self.connection.stage;
+        if !custom.permitted.allows(&stage.name) {
             let problem = "the gateway lacks the permission to invoke the authorizer".into();
             return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, problem));
         }
+        let function = expand(&custom.function, &stage.variables).map_err(|name| {
+            let problem = format!("stage {} has no variable {name}", stage.name);
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.into())
+        })?;
         let started = gateway.tick();
-        let call = gateway.backend.invoke(&custom.function, print(&event));
+        let call = gateway.backend.invoke(&function, print(&event));
         let answer = match timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {

@@ -8,7 +8,11 @@ use std::{
 use dunlin_events::limits;
 use tokio_rustls::rustls;
 
-use crate::throttle::AccountThrottles;
+use crate::{
+    domain::DomainConfig,
+    throttle::AccountThrottles,
+    usage::{ApiKeyConfig, UsagePlanConfig},
+};
 
 /// Everything a gateway needs besides its APIs and its back end.
 #[derive(Clone)]
@@ -33,6 +37,12 @@ pub struct GatewayConfig {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What the account may do.
     pub account_throttles: AccountThrottles,
+    /// Custom domain names (H4).
+    pub domains: Vec<DomainConfig>,
+    /// API keys (A10).
+    pub api_keys: Vec<ApiKeyConfig>,
+    /// What they open; a key without a plan opens nothing.
+    pub usage_plans: Vec<UsagePlanConfig>,
     /// Timeouts and bounds.
     pub limits: Limits,
     /// The wall clock of events, ids and signatures.
@@ -60,6 +70,9 @@ impl GatewayConfig {
             control_token: None,
             tls: None,
             account_throttles: AccountThrottles::default(),
+            domains: Vec::new(),
+            api_keys: Vec::new(),
+            usage_plans: Vec::new(),
             limits: Limits::default(),
             clock: Arc::new(SystemTime::now),
             ticks: {

@@ -168,7 +168,7 @@ impl<B: Backend> Handshake<B> {
         let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
         let source = EventSource { api, connection };
         let prepared = source.prepare_connect(integration, &occasion, &self.head, forwarded, authorizer);
-        let answer = integration.call(&gateway.backend, &gateway.http, prepared).await;
+        let answer = integration.call(&gateway.backend, &gateway.http, &connection.stage, prepared).await;
         let result = answer.map_err(|failure| {
             let connection_id = connection.id();
             let route_key = RouteKey::CONNECT;

@@ -61,15 +61,7 @@ mod tests {
 
     #[test]
     fn hosts_select_an_api_or_nothing() {
-        let api = |id: &str| {
-            let config = ApiConfig {
-                api_id: id.to_owned(),
-                route_selection_expression: "x".to_owned(),
-                stages: Vec::new(),
-                routes: Vec::new(),
-            };
-            Arc::new(Api::compile(config).unwrap())
-        };
+        let api = |id: &str| Arc::new(Api::compile(ApiConfig::new(id, "x")).unwrap());
         let (one, two) = (api("one"), api("two"));
         let mut config = GatewayConfig::new("eu-west-1", "123456789012", Arc::new(|_: &str| None));
         config.extra_hosts.push("Gateway.local".to_owned());

@@ -112,7 +112,9 @@ async fn message<B: Backend>(
     request_id: String,
 ) {
     let result = match &route.integration {
-        Some(integration) => integration.call(&gateway.backend, &gateway.http, prepared).await,
+        Some(integration) => {
+            integration.call(&gateway.backend, &gateway.http, &in_flight.connection().stage, prepared).await
+        }
         None => Err(Failure::NoIntegration),
     };
     answer(&gateway, &route, in_flight.connection(), result, &request_id);

@@ -5,12 +5,12 @@
 //! functions, nor anything of the cloud side; the JSON on the wire and every limit of the service are those of `dunlin-events`.
 //!
 //! ```
-//! use std::{collections::HashMap, sync::Arc, time::Duration};
+//! use std::{collections::HashMap, sync::Arc};
 //!
 //! use bytes::Bytes;
 //! use dunlin_gateway::{
-//!     ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaFunction,
-//!     RouteConfig, StageConfig,
+//!     ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaFunction, RouteConfig,
+//!     StageConfig,
 //! };
 //! use futures_util::{SinkExt, StreamExt};
 //! use tokio_tungstenite::{connect_async, tungstenite::Message};
@@ -26,17 +26,15 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let function = LambdaFunction { function: "greet".to_owned(), timeout: Duration::from_secs(29), permitted: true };
+//! let greet = RouteConfig {
+//!     integration: Some(Integration::LambdaProxy(LambdaFunction::new("greet"))),
+//!     two_way: true,
+//!     ..RouteConfig::new("$default")
+//! };
 //! let api = ApiConfig {
-//!     api_id: "a1b2c3d4e5".to_owned(),
-//!     route_selection_expression: "$request.body.action".to_owned(),
-//!     stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
-//!     routes: vec![RouteConfig {
-//!         key: "$default".to_owned(),
-//!         integration: Some(Integration::LambdaProxy(function)),
-//!         two_way: true,
-//!         authorization: Authorization::None,
-//!     }],
+//!     stages: vec![StageConfig::new("dev")],
+//!     routes: vec![greet],
+//!     ..ApiConfig::new("a1b2c3d4e5", "$request.body.action")
 //! };
 //! let credentials = Arc::new(HashMap::<String, Credential>::new());
 //! let gateway = Gateway::new(GatewayConfig::new("eu-west-1", "123456789012", credentials), vec![api], Greeter)?;
@@ -75,13 +73,17 @@
 
 // What it is told.
 mod api;
+mod api_config;
 mod authorize;
 mod backend;
 mod config;
+mod domain;
 mod selection;
 mod throttle;
+mod usage;
 
 // What stands behind routes.
+mod content;
 mod integration;
 pub mod velocity;
 
@@ -110,14 +112,18 @@ mod socket;
 mod counters;
 mod ids;
 
-pub use api::{ApiConfig, RouteConfig, StageConfig};
+pub use api_config::{ApiConfig, ApiKeySource, ModelConfig, RequestModels, RouteConfig, StageConfig};
 pub use authorize::{Authorization, AuthorizerConfig};
 pub use backend::{Backend, BackendError};
 pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
+pub use content::ContentHandling;
 pub use counters::Counters;
+pub use domain::{BasePathMapping, DomainConfig};
 pub use gateway::{Gateway, SHUTDOWN_TIME_MAX, ServeError};
 pub use integration::{
-    HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping, Passthrough, Templates,
+    HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping, Passthrough, Permitted,
+    Templates,
 };
 pub use throttle::{AccountThrottles, StageThrottles, Throttle};
 pub use tokio_rustls::rustls;
+pub use usage::{ApiKeyConfig, Quota, QuotaPeriod, UsagePlanConfig};

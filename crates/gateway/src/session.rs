@@ -117,7 +117,8 @@ async fn tell_disconnect<B: Backend>(
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
     let source = EventSource { api, connection };
     let prepared = source.prepare_disconnect(integration, &occasion, ending.code(), ending.reason());
-    if let Err(failure) = integration.call(&gateway.backend, &gateway.http, prepared).await {
+    if let Err(failure) = integration.call(&gateway.backend, &gateway.http, &connection.stage, prepared).await
+    {
         let connection_id = connection.id();
         tracing::warn!(request_id, connection_id, route_key = &*route.key, "disconnect failed: {failure}");
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_gateway::{
-    ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
-    LambdaFunction, RouteConfig, StageConfig, rustls,
+    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaFunction,
+    RouteConfig, StageConfig, rustls,
 };
 use dunlin_management::ConnectionInfo;
 use dunlin_management_aws::Credentials;
@@ -137,20 +137,14 @@ pub(crate) fn credentials() -> Credentials {
 
 fn api() -> ApiConfig {
     let route = |key: &str| RouteConfig {
-        key: key.to_owned(),
-        integration: Some(Integration::LambdaProxy(LambdaFunction {
-            function: "who_am_i".to_owned(),
-            timeout: Duration::from_secs(29),
-            permitted: true,
-        })),
+        integration: Some(Integration::LambdaProxy(LambdaFunction::new("who_am_i"))),
         two_way: key == "$default",
-        authorization: Authorization::None,
+        ..RouteConfig::new(key)
     };
     ApiConfig {
-        api_id: "a1b2c3d4e5".to_owned(),
-        route_selection_expression: "$request.body.action".to_owned(),
-        stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
+        stages: vec![StageConfig::new("dev")],
         routes: vec![route("$disconnect"), route("$default")],
+        ..ApiConfig::new("a1b2c3d4e5", "$request.body.action")
     }
 }
 

@@ -5,7 +5,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::MappingInput;
-use crate::{invoke::Failure, selection::SelectionExpression, velocity::Template};
+use crate::{content::ContentHandling, invoke::Failure, selection::SelectionExpression, velocity::Template};
 
 /// The key that everything falls back to.
 const DEFAULT: &str = "$default";
@@ -46,12 +46,21 @@ pub enum Passthrough {
 }
 
 /// One way to answer.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct IntegrationResponse {
     /// `$default`, or `/a pattern/` for the status or, of a function, the error message (G5).
     pub key: String,
     /// `ResponseTemplates` and their selection; without any the answer goes as it is.
     pub templates: Templates,
+    /// `ContentHandlingStrategy`: what the answer is turned into before its template sees it (R11).
+    pub content: Option<ContentHandling>,
+}
+
+impl IntegrationResponse {
+    /// A response that passes the answer on as it is.
+    pub fn new(key: impl Into<String>) -> Self {
+        IntegrationResponse { key: key.into(), ..IntegrationResponse::default() }
+    }
 }
 
 /// What a back end answered.
@@ -110,7 +119,7 @@ impl CompiledMapping {
     pub(crate) fn new(config: Mapping) -> Result<Self, String> {
         let Mapping { request, passthrough, responses } = config;
         let request = CompiledTemplates::new(request, "request")?;
-        let response = |IntegrationResponse { key, templates }| {
+        let response = |IntegrationResponse { key, templates, .. }| {
             Ok((Key::parse(&key)?, CompiledTemplates::new(templates, "response")?))
         };
         let responses = responses.into_iter().map(response).collect::<Result<Vec<_>, String>>()?;

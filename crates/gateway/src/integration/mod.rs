@@ -3,19 +3,22 @@
 mod endpoint;
 mod mapping;
 mod prepared;
+mod stage_variables;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use dunlin_events::{ProxyResult, limits};
 use tokio::time::timeout;
 
-use crate::{Backend, BackendError, invoke::Failure};
+use crate::{Backend, BackendError, api::Stage, invoke::Failure};
 
 pub(crate) use endpoint::HttpClient;
 pub use endpoint::HttpEndpoint;
 pub use mapping::{IntegrationResponse, Mapping, Passthrough, Templates};
 pub(crate) use prepared::{MappingInput, Prepared};
+
+pub(crate) use stage_variables::expand;
 
 use mapping::{Answered, CompiledMapping};
 
@@ -50,12 +53,42 @@ pub enum Integration {
 /// A function behind a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LambdaFunction {
-    /// Name or ARN, as the back end knows it.
+    /// Name or ARN, as the back end knows it; `${stageVariables.name}` in it stands for a variable of the stage.
     pub function: String,
     /// Between 50 ms and 29 s (G1).
     pub timeout: Duration,
-    /// Whether the function's policy lets this API invoke it from this route (G9).
-    pub permitted: bool,
+    /// From which stages the function's policy lets this API invoke it by this route (G9).
+    pub permitted: Permitted,
+}
+
+impl LambdaFunction {
+    /// A function that may be invoked, and has the longest time.
+    pub fn new(function: impl Into<String>) -> Self {
+        LambdaFunction {
+            function: function.into(),
+            timeout: limits::INTEGRATION_TIMEOUT_MAX,
+            permitted: Permitted::Everywhere,
+        }
+    }
+}
+
+/// From which stages a function may be invoked.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Permitted {
+    /// From all.
+    #[default]
+    Everywhere,
+    /// From these alone, by their names; perhaps from none.
+    From(Vec<String>),
+}
+
+impl Permitted {
+    pub(crate) fn allows(&self, stage: &str) -> bool {
+        match self {
+            Permitted::Everywhere => true,
+            Permitted::From(stages) => stages.iter().any(|name| name == stage),
+        }
+    }
 }
 
 /// [`Integration`], checked.
@@ -118,19 +151,20 @@ impl Compiled {
         &self,
         backend: &B,
         http: &HttpClient,
+        stage: &Stage,
         prepared: Prepared,
     ) -> Result<ProxyResult, Failure> {
         match (self, prepared) {
             (Compiled::LambdaProxy(function), Prepared::Event(event)) => {
-                let answer = function.invoke(backend, event).await??;
+                let answer = function.invoke(backend, stage, event).await??;
                 ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
             }
             (Compiled::Lambda { function, mapping, asynchronous }, Prepared::Mapped(mut input)) => {
                 let payload = Bytes::from(mapping.request(&mut input)?);
                 if *asynchronous {
-                    return function.hand_over(backend, payload).await;
+                    return function.hand_over(backend, stage, payload).await;
                 }
-                let answered = match function.invoke(backend, payload).await? {
+                let answered = match function.invoke(backend, stage, payload).await? {
                     Ok(answer) => Answered::function(&answer)?,
                     Err(BackendError::FunctionError { message }) => Answered::function_error(message),
                     Err(error) => return Err(error.into()),
@@ -156,23 +190,34 @@ impl Compiled {
 }
 
 impl LambdaFunction {
+    /// The function that this is at a stage, if it may be invoked from there.
+    fn at(&self, stage: &Stage) -> Result<Cow<'_, str>, Failure> {
+        if !self.permitted.allows(&stage.name) {
+            return Err(Failure::NotPermitted);
+        }
+        expand(&self.function, &stage.variables)
+            .map_err(|name| Failure::Mapping(format!("stage {} has no variable {name}", stage.name)))
+    }
+
     async fn invoke<B: Backend>(
         &self,
         backend: &B,
+        stage: &Stage,
         payload: Bytes,
     ) -> Result<Result<Bytes, BackendError>, Failure> {
-        if !self.permitted {
-            return Err(Failure::NotPermitted);
-        }
-        let answer = timeout(self.timeout, backend.invoke(&self.function, payload));
+        let function = self.at(stage)?;
+        let answer = timeout(self.timeout, backend.invoke(&function, payload));
         answer.await.map_err(|_| Failure::TimedOut)
     }
 
-    async fn hand_over<B: Backend>(&self, backend: &B, payload: Bytes) -> Result<ProxyResult, Failure> {
-        if !self.permitted {
-            return Err(Failure::NotPermitted);
-        }
-        let accepted = timeout(self.timeout, backend.invoke_event(&self.function, payload));
+    async fn hand_over<B: Backend>(
+        &self,
+        backend: &B,
+        stage: &Stage,
+        payload: Bytes,
+    ) -> Result<ProxyResult, Failure> {
+        let function = self.at(stage)?;
+        let accepted = timeout(self.timeout, backend.invoke_event(&function, payload));
         accepted.await.map_err(|_| Failure::TimedOut)??;
         Ok(ProxyResult::status(200))
     }

@@ -7,7 +7,7 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
     sign::v4::SigningParams,
 };
-use dunlin_gateway::{Authorization, AuthorizerConfig, BackendError, Gateway, RouteConfig};
+use dunlin_gateway::{Authorization, AuthorizerConfig, BackendError, Gateway, Permitted, RouteConfig};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -22,7 +22,7 @@ fn authorized(sources: &[&str]) -> RouteConfig {
     let authorizer = AuthorizerConfig {
         name: "Guard".to_owned(),
         function: "guard".to_owned(),
-        permitted: true,
+        permitted: Permitted::Everywhere,
         identity_sources,
     };
     RouteConfig { authorization: Authorization::Custom(authorizer), ..route("$connect") }
@@ -149,7 +149,7 @@ async fn a_missing_identity_is_refused_unasked() {
 async fn an_authorizer_that_may_not_be_invoked_is_an_error() {
     let mut forbidden = authorized(&[]);
     if let Authorization::Custom(authorizer) = &mut forbidden.authorization {
-        authorizer.permitted = false;
+        authorizer.permitted = Permitted::From(Vec::new());
     }
     let stack = Stack::start(vec![forbidden]).await;
     assert_eq!(stack.handshake("/dev", &upgrade_lines(&stack.host())).await, 500);

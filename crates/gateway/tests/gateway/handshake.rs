@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_gateway::{BackendError, Integration, RouteConfig};
+use dunlin_gateway::{BackendError, Integration, Permitted, RouteConfig};
 use futures_util::SinkExt;
 use tokio::{io::AsyncWriteExt, sync::Semaphore};
 use tokio_tungstenite::{
@@ -69,7 +69,7 @@ async fn a_slow_or_forbidden_connect_refuses() {
 
     let mut forbidden = route("$connect");
     if let Some(Integration::LambdaProxy(proxy)) = &mut forbidden.integration {
-        proxy.permitted = false;
+        proxy.permitted = Permitted::From(Vec::new());
     }
     let stack = Stack::start(vec![forbidden]).await;
     assert_eq!(stack.handshake("/dev", &upgrade_lines(&stack.host())).await, 500);

@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
-    LambdaFunction, RouteConfig, StageConfig,
+    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, LambdaFunction,
+    RouteConfig, StageConfig,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -139,17 +139,8 @@ impl Backend for Script {
 
 /// A route to the function that bears the key's name without its dollar sign.
 pub(crate) fn route(key: &str) -> RouteConfig {
-    let proxy = LambdaFunction {
-        function: key.trim_start_matches('$').to_owned(),
-        timeout: Duration::from_secs(29),
-        permitted: true,
-    };
-    RouteConfig {
-        key: key.to_owned(),
-        integration: Some(Integration::LambdaProxy(proxy)),
-        two_way: false,
-        authorization: Authorization::None,
-    }
+    let proxy = LambdaFunction::new(key.trim_start_matches('$'));
+    RouteConfig { integration: Some(Integration::LambdaProxy(proxy)), ..RouteConfig::new(key) }
 }
 
 pub(crate) fn two_way(key: &str) -> RouteConfig {
@@ -164,12 +155,10 @@ pub(crate) fn with_timeout(mut route: RouteConfig, limit: Duration) -> RouteConf
 }
 
 pub(crate) fn api(id: &str, routes: Vec<RouteConfig>) -> ApiConfig {
-    let stage = |name: &str| StageConfig { name: name.to_owned(), ..StageConfig::default() };
     ApiConfig {
-        api_id: id.to_owned(),
-        route_selection_expression: "$request.body.action".to_owned(),
-        stages: vec![stage("dev"), stage("prod")],
+        stages: vec![StageConfig::new("dev"), StageConfig::new("prod")],
         routes,
+        ..ApiConfig::new(id, "$request.body.action")
     }
 }
 

@@ -30,7 +30,7 @@ fn selected(selection: &str, by_key: &[(&str, &str)]) -> Templates {
 }
 
 fn response(key: &str, template: &str) -> IntegrationResponse {
-    IntegrationResponse { key: key.to_owned(), templates: templates(&[("$default", template)]) }
+    IntegrationResponse { templates: templates(&[("$default", template)]), ..IntegrationResponse::new(key) }
 }
 
 /// A two-way `$default` route to this.
@@ -137,7 +137,7 @@ async fn a_mock_decides_about_handshakes() {
 }
 
 fn function() -> LambdaFunction {
-    LambdaFunction { function: "f".to_owned(), timeout: Duration::from_secs(29), permitted: true }
+    LambdaFunction::new("f")
 }
 
 #[tokio::test]
@@ -284,11 +284,11 @@ async fn an_endpoint_behind_mappings() {
         request: templates(&[("$default", r#"{"text": $input.json('$.text')}"#)]),
         responses: vec![
             IntegrationResponse {
-                key: "/418/".to_owned(),
                 templates: selected(
                     "${integration.response.statuscode}-${integration.response.header.X-Kind}",
                     &[("418-plain", "short and stout: $input.path('$.got')"), ("$default", "wrong")],
                 ),
+                ..IntegrationResponse::new("/418/")
             },
             response("$default", "$input.json('$.got')"),
         ],

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dunlin_gateway::{BackendError, Integration, RouteConfig};
+use dunlin_gateway::{BackendError, Integration, Permitted, RouteConfig};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -36,7 +36,7 @@ async fn no_route_is_forbidden() {
 async fn failures_become_frames_on_one_way_routes_too() {
     let mut forbidden = route("forbidden");
     if let Some(Integration::LambdaProxy(proxy)) = &mut forbidden.integration {
-        proxy.permitted = false;
+        proxy.permitted = Permitted::From(Vec::new());
     }
     let routes = vec![
         route("$connect"),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dunlin_gateway::{
     ApiConfig, Authorization, AuthorizerConfig, HttpEndpoint, Integration, IntegrationResponse,
-    LambdaFunction, Mapping, Passthrough, RouteConfig, StageConfig, StageThrottles, Templates, Throttle,
+    LambdaFunction, Mapping, Passthrough, Permitted, RouteConfig, StageConfig, StageThrottles, Templates,
+    Throttle,
 };
 use dunlin_stack::{IntegrationKind, Stack, WebSocketApi};
 
@@ -22,16 +23,15 @@ pub(super) fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
         },
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
-        key: route.key.clone(),
         integration: route.integration.as_ref().and_then(|own| integration(stack, api, &route.key, own)),
         two_way: route.two_way,
         authorization: authorization(stack, api, &route.authorization),
+        ..RouteConfig::new(&route.key)
     });
     ApiConfig {
-        api_id: api.api_id.clone(),
-        route_selection_expression: api.route_selection_expression.clone(),
         stages: stages.collect(),
         routes: routes.collect(),
+        ..ApiConfig::new(&api.api_id, &api.route_selection_expression)
     }
 }
 
@@ -45,7 +45,10 @@ fn integration(
     let lambda = |function: &String| LambdaFunction {
         function: function.clone(),
         timeout,
-        permitted: integration.credentials_arn.is_some() || may_invoke(stack, api, route_key, function),
+        permitted: match integration.credentials_arn {
+            Some(_) => Permitted::Everywhere,
+            None => permitted(stack, api, route_key, function),
+        },
     };
     Some(match &integration.kind {
         IntegrationKind::LambdaProxy { function } => Integration::LambdaProxy(lambda(function)),
@@ -80,8 +83,8 @@ fn mapping(mapping: &dunlin_stack::Mapping) -> Mapping {
         by_key: by_key.clone().into_iter().collect(),
     };
     let response = |response: &dunlin_stack::IntegrationResponse| IntegrationResponse {
-        key: response.key.clone(),
         templates: templates(&response.templates),
+        ..IntegrationResponse::new(&response.key)
     };
     Mapping {
         request: templates(&mapping.request),
@@ -121,7 +124,7 @@ fn authorization(
             Authorization::Custom(AuthorizerConfig {
                 name: name.clone(),
                 function: function.clone(),
-                permitted,
+                permitted: if permitted { Permitted::Everywhere } else { Permitted::From(Vec::new()) },
                 identity_sources: authorizer.identity_sources.clone(),
             })
         }
@@ -130,17 +133,19 @@ fn authorization(
     }
 }
 
-/// Whether the function's policy lets every stage of the API call it from this route; said once where it does not.
-fn may_invoke(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str) -> bool {
-    let refused = api.stages.iter().find_map(|stage| {
+/// The stages from which the function's policy lets the API call it by this route; said once where it does not.
+fn permitted(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str) -> Permitted {
+    let (mut allowed, mut is_told) = (Vec::new(), false);
+    for stage in &api.stages {
         let source = stack.route_arn(&api.api_id, &stage.name, route_key);
-        (!stack.may_invoke(GATEWAY_PRINCIPAL, &source, function)).then_some(source)
-    });
-    if let Some(source) = &refused {
-        tracing::warn!(
-            "route {route_key} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
-             AWS::Lambda::Permission"
-        );
+        if stack.may_invoke(GATEWAY_PRINCIPAL, &source, function) {
+            allowed.push(stage.name.clone());
+        } else if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!(
+                "route {route_key} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
+                 AWS::Lambda::Permission"
+            );
+        }
     }
-    refused.is_none()
+    Permitted::From(allowed)
 }
