@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use hdrhistogram::{Counter, Histogram};
 
 use crate::report::Latency;
@@ -48,8 +48,6 @@ pub fn summarize(histogram: &Histogram<u64>) -> Latency {
     if histogram.is_empty() {
         return Latency::default();
     }
-    let mut bytes = Vec::new();
-    let serialized = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
     Latency {
         count: histogram.len(),
         min_us: Some(microseconds(histogram.min())),
@@ -60,8 +58,30 @@ pub fn summarize(histogram: &Histogram<u64>) -> Latency {
         p999_us: quantile_us(histogram, 0.999),
         max_us: Some(microseconds(histogram.max())),
         curve: CURVE.iter().filter_map(|&q| Some((q, quantile_us(histogram, q)?))).collect(),
-        hdr: serialized.ok().map(|_| BASE64_STANDARD.encode(&bytes)),
+        hdr: encode(histogram).ok(),
     }
+}
+
+/// A histogram as text: HdrHistogram V2 with DEFLATE, base64.
+///
+/// # Errors
+///
+/// A sentence, if the histogram cannot be written so.
+pub fn encode(histogram: &Histogram<u64>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(BASE64_STANDARD.encode(&bytes))
+}
+
+/// A histogram from its text.
+///
+/// # Errors
+///
+/// A sentence, if the text is not that of a histogram.
+pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
+    let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))?;
+    let read = Deserializer::new().deserialize(&mut bytes.as_slice());
+    read.map_err(|error| format!("no HdrHistogram: {error}"))
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -74,8 +94,6 @@ fn microseconds(nanoseconds: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
-
     use super::*;
 
     #[test]
@@ -104,9 +122,7 @@ mod tests {
         for us in [3, 70, 70, 41_000] {
             record(&mut histogram, Duration::from_micros(us));
         }
-        let bytes = BASE64_STANDARD.decode(summarize(&histogram).hdr.unwrap()).unwrap();
-        let read: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-        assert_eq!(read, histogram);
+        assert_eq!(decode(&summarize(&histogram).hdr.unwrap()).unwrap(), histogram);
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub mod echo_server;
 mod error;
 pub mod histogram;
 pub mod idle;
+pub mod measured;
 pub mod plan;
 mod process;
 mod progress;
