@@ -4,7 +4,6 @@ mod cpu;
 mod machine;
 mod micro;
 mod page;
-mod plot;
 mod report;
 mod stack;
 mod table;
@@ -100,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     };
     write(&json, serde_json::to_string_pretty(&report)? + "\n")?;
-    write(&html, page::render(&report)?)?;
+    write(&html, page::render(&report))?;
     println!("{}", table::render(&report));
     println!("bench.json  {}\nbench.html  {}", json.display(), html.display());
     Ok(())

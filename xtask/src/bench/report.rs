@@ -1,6 +1,7 @@
 //! `bench.json`: what was measured, against what, and what was promised.
 
 use anyhow::Result;
+pub(super) use dunlin_report::Unit;
 use serde::Serialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -53,17 +54,6 @@ pub(super) enum Promise {
     RatioAtMost(f64),
     /// The value, in its unit, is at most this.
     ValueAtMost(f64),
-}
-
-/// What a value counts.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Unit {
-    Nanoseconds,
-    Bytes,
-    /// A share of 1.
-    Share,
-    Count,
 }
 
 impl Report {
@@ -122,47 +112,9 @@ impl Promise {
     }
 }
 
-impl Unit {
-    /// A value for people: three digits that count.
-    pub(super) fn text(self, value: f64) -> String {
-        let scaled = |steps: &[(&str, f64)]| {
-            let (name, size) = steps.iter().rev().find(|(_, size)| value >= *size).unwrap_or(&steps[0]);
-            let value = value / size;
-            let decimals = if value >= 100.0 {
-                0
-            } else if value >= 10.0 {
-                1
-            } else {
-                2
-            };
-            format!("{value:.decimals$} {name}")
-        };
-        match self {
-            Unit::Nanoseconds => scaled(&[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]),
-            Unit::Bytes => scaled(&[("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9)]),
-            Unit::Share => format!("{:.2} %", value * 100.0),
-            Unit::Count => format!("{value:.0}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_show_three_digits() {
-        for (unit, value, text) in [
-            (Unit::Nanoseconds, 0.4, "0.40 ns"),
-            (Unit::Nanoseconds, 1_234.0, "1.23 µs"),
-            (Unit::Nanoseconds, 234_567_890.0, "235 ms"),
-            (Unit::Bytes, 60e6, "60.0 MB"),
-            (Unit::Share, 0.0312, "3.12 %"),
-            (Unit::Count, 0.0, "0"),
-        ] {
-            assert_eq!(unit.text(value), text);
-        }
-    }
 
     #[test]
     fn promises_are_kept_at_the_bound_and_broken_above() {

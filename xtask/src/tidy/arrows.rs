@@ -50,8 +50,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["dunlin-stack", "dunlin-gateway", "dunlin-lambda-host", "dunlin-iot-rules", "dunlin-events"],
     ),
     ("dunlin-stats", &[]),
-    ("dunlin-loadtest", &["dunlin-events", "dunlin-stats"]),
-    ("xtask", &["dunlin-stats"]),
+    ("dunlin-report", &[]),
+    ("dunlin-loadtest", &["dunlin-events", "dunlin-report", "dunlin-stats"]),
+    ("xtask", &["dunlin-report", "dunlin-stats"]),
 ];
 
 /// Packages that may depend on anything: they look at the others from outside.
