@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_events::{ProxyResult, RouteKey, limits};
 use http::StatusCode;
+use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -188,15 +189,21 @@ impl<B: Backend> Handshake<B> {
         }
         let path = head.target().split('?').next().unwrap_or_default();
         let stage = path.strip_prefix('/').map(|path| path.strip_suffix('/').unwrap_or(path));
-        let stage = stage.and_then(|name| api.stage(name)).ok_or_else(Refusal::forbidden)?;
+        // With any character percent-encoded or not, as in paths of management calls (C6).
+        let stage = stage.and_then(|name| percent_decode_str(name).decode_utf8().ok());
+        let stage = stage.and_then(|name| api.stage(&name)).ok_or_else(Refusal::forbidden)?;
         if head.method() != "GET" || !head.is_http_11() {
             return Err(bad("a WebSocket handshake is a GET in HTTP/1.1"));
         }
         if !head.has_token("connection", "upgrade") {
             return Err(bad("the header Connection: Upgrade is missing"));
         }
-        if head.single("sec-websocket-version").as_deref() != Some("13") {
-            return Err(bad("the header Sec-WebSocket-Version: 13 is expected"));
+        let version = head.single("sec-websocket-version");
+        let version =
+            version.ok_or_else(|| bad("exactly one header Sec-WebSocket-Version is expected, with 13"))?;
+        if version != "13" {
+            let problem = "version 13 of the WebSocket protocol is expected";
+            return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, problem));
         }
         let has_body = head.values("content-length").any(|length| length != "0");
         if has_body || head.values("transfer-encoding").next().is_some() {

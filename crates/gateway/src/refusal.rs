@@ -55,12 +55,17 @@ impl Refusal {
         let date = http_date(now_ms);
         let body =
             if self.status == StatusCode::NOT_MODIFIED { String::new() } else { message_body(&self.message) };
-        let version =
-            if self.status == StatusCode::BAD_REQUEST { "Sec-WebSocket-Version: 13\r\n" } else { "" };
+        // RFC 6455, section 4.4, and RFC 9110, section 15.5.22: what would be understood.
+        let (also, version) = match self.status {
+            StatusCode::UPGRADE_REQUIRED => {
+                (", Upgrade", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+            }
+            _ => ("", ""),
+        };
         let length = body.len();
         format!(
             "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\nConnection: close\r\nx-amzn-RequestId: {request_id}\r\n{version}\r\n{body}"
+             Content-Length: {length}\r\nConnection: close{also}\r\nx-amzn-RequestId: {request_id}\r\n{version}\r\n{body}"
         )
         .into_bytes()
     }

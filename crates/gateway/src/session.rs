@@ -91,8 +91,10 @@ impl<B: Backend> Session<B> {
     async fn end(self, ending: Ending) {
         let Session { gateway, listener, api, connection, socket } = self;
         api.registry.remove(&connection.key);
-        if connection.outbox.close_cause().is_none() {
-            connection.outbox.end();
+        match &ending {
+            // What waits still goes out, and nothing more comes in. An earlier cause stands.
+            Ending::ByGateway(cause) => drop(connection.outbox.close(*cause)),
+            Ending::ByClient(_) | Ending::Lost => connection.outbox.end(),
         }
         socket.close(&connection.outbox, &ending).await;
         connection.outbox.end();

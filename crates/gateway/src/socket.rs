@@ -139,7 +139,7 @@ impl Socket {
             match ending {
                 Ending::Lost => {}
                 Ending::ByClient(_) => self.finish().await,
-                Ending::ByGateway(cause) if cause.is_violation() => self.break_off(*cause).await?,
+                Ending::ByGateway(cause) if cause.is_violation() => self.break_off(outbox, *cause).await?,
                 Ending::ByGateway(cause) => {
                     std::future::poll_fn(|cx| self.poll_write(cx, outbox)).await?;
                     self.send_close(*cause).await?;
@@ -164,8 +164,9 @@ impl Socket {
     }
 
     /// Tells a client what it did wrong. It may be in the middle of a long message, and unread bytes would turn the end of
-    /// the stream into a reset that overtakes the close frame.
-    async fn break_off(&mut self, cause: CloseCause) -> Result<(), Error> {
+    /// the stream into a reset that overtakes the close frame. What was answered before goes out before.
+    async fn break_off(&mut self, outbox: &Outbox, cause: CloseCause) -> Result<(), Error> {
+        std::future::poll_fn(|cx| self.poll_write(cx, outbox)).await?;
         self.send_close(cause).await?;
         let stream = self.inner.get_mut();
         stream.shutdown().await?;

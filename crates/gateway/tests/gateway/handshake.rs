@@ -126,7 +126,7 @@ async fn requests_that_are_no_good_handshake_are_refused() {
         ("/dev", instead("Sec-WebSocket-Key", "Sec-WebSocket-Key: short"), 400),
         ("/dev", instead("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAAA"), 400),
         ("/dev", without("Sec-WebSocket-Version"), 400),
-        ("/dev", instead("Sec-WebSocket-Version", "Sec-WebSocket-Version: 12"), 400),
+        ("/dev", instead("Sec-WebSocket-Version", "Sec-WebSocket-Version: 12"), 426),
         ("/dev", instead("Connection", "connection: keep-alive, UPGRADE"), 101),
         ("/dev", instead("Upgrade", "upgrade: WebSocket"), 101),
         ("/dev", format!("{good}Content-Length: 3\r\n"), 400),
