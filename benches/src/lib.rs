@@ -9,7 +9,9 @@
 //! assert_eq!(dunlin_benches::connection_ids(1_000).len(), 1_000);
 //! ```
 
+pub mod groups;
 mod null_management;
+pub mod pairs;
 
 use dunlin_connection_store::{Timestamp, Topic};
 use dunlin_events::{ConnectionId, opaque_id};

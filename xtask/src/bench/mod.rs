@@ -48,6 +48,7 @@ enum Part {
 #[derive(Clone, Copy)]
 struct Effort {
     criterion: &'static [&'static str],
+    pairs: &'static [&'static str],
     /// Starts of the stack of which the median counts.
     starts: usize,
     /// Round trips on each side of the echo comparison.
@@ -61,6 +62,7 @@ struct Effort {
 
 const FULL: Effort = Effort {
     criterion: &["--warm-up-time", "1", "--measurement-time", "3"],
+    pairs: &[],
     starts: 9,
     echoes: 20_000,
     idle_connections: 5_000,
@@ -71,6 +73,7 @@ const FULL: Effort = Effort {
 
 const QUICK: Effort = Effort {
     criterion: &["--warm-up-time", "0.3", "--measurement-time", "0.7", "--sample-size", "20"],
+    pairs: &["--quick"],
     starts: 3,
     echoes: 4_000,
     idle_connections: 2_000,

@@ -1,18 +1,53 @@
 //! From a template's text to the stack that it describes: what the stack crate adds to parsing YAML.
 
-#![allow(missing_docs, reason = "criterion's macros make public functions")]
-
 use std::{fmt::Write as _, hint::black_box, path::Path};
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use dunlin_events::limits::ROUTES_MAX;
 use dunlin_stack::{Parameters, Stack};
 use saphyr_parser::Parser;
 
-/// Routes of the largest API that the service takes.
-const ROUTES: usize = dunlin_events::limits::ROUTES_MAX;
+use crate::pairs::{Group, Pair, Work};
+
+pub(super) fn fill(group: &mut Group) {
+    // The routes of the largest API that the service takes.
+    group.pair("parse/300_routes", || {
+        Pair::new(parse(ROUTES_MAX), "bare YAML events", bare_events(ROUTES_MAX))
+    });
+}
+
+/// Reads a template of so many routes.
+fn parse(routes: usize) -> Work {
+    let (text, parameters) = (template(routes), Parameters::default());
+    Work::each(
+        move || {
+            let text = black_box(text.as_str());
+            Stack::parse(Path::new("template.yaml"), text, &parameters).expect("the template is good")
+        },
+        move |stack| assert_eq!(stack.apis[0].routes.len(), routes),
+    )
+}
+
+/// The parser's events alone, which the crate is made on.
+fn bare_events(routes: usize) -> Work {
+    let text = template(routes);
+    let scalars_max = text.len();
+    Work::each(
+        move || {
+            let mut events = 0;
+            let mut parser = Parser::new_from_str(black_box(&text));
+            while let Some(event) = parser.next_event() {
+                black_box(event.expect("the template is YAML"));
+                events += 1;
+            }
+            events
+        },
+        // A route has seven keys with their values.
+        move |events| assert!((14 * routes..scalars_max).contains(events), "{events} events"),
+    )
+}
 
 /// An API with that many routes, all of them to one function: a resource for each stays below the service's 500.
-fn template() -> String {
+fn template(routes: usize) -> String {
     let mut text = "\
 AWSTemplateFormatVersion: \"2010-09-09\"
 Transform: AWS::Serverless-2016-10-31
@@ -44,7 +79,7 @@ Resources:
       IntegrationUri: !Sub \"arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations\"
 "
     .to_owned();
-    for n in 0..ROUTES {
+    for n in 0..routes {
         let written = write!(
             text,
             "
@@ -62,30 +97,14 @@ Resources:
     text
 }
 
-/// The parser's events alone, which the crate is made on.
-fn events(text: &str) -> usize {
-    let mut events = 0;
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        black_box(event.expect("the template is YAML"));
-        events += 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pairs::doubles;
+
+    #[test]
+    fn twice_the_routes_cost_twice_as_much() {
+        doubles("parse", |times| parse(times as usize * ROUTES_MAX / 2));
+        doubles("bare events", |times| bare_events(times as usize * ROUTES_MAX / 2));
     }
-    events
 }
-
-fn stack(criterion: &mut Criterion) {
-    let text = template();
-    let parameters = Parameters::default();
-    let read = || Stack::parse(Path::new("template.yaml"), &text, &parameters).expect("the template is good");
-    assert_eq!(read().apis[0].routes.len(), ROUTES);
-
-    let mut group = criterion.benchmark_group("stack");
-    group.bench_function(BenchmarkId::new("parse", "300_routes"), |bencher| bencher.iter(read));
-    group.bench_function(BenchmarkId::new("parse_bare", "300_routes"), |bencher| {
-        bencher.iter(|| events(&text));
-    });
-    group.finish();
-}
-
-criterion_group!(benches, stack);
-criterion_main!(benches);

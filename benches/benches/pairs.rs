@@ -1,0 +1,7 @@
+//! Every group: `cargo bench -p dunlin-benches --bench pairs -- --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dunlin_benches::pairs::main(dunlin_benches::groups::all())
+}
