@@ -16,7 +16,7 @@ use crate::LoadError;
 use crate::assess::{self, Measured};
 use crate::plan::{Load, Plan};
 use crate::process::{cpu_time, raise_descriptor_limit};
-use crate::progress::{Progress, Step};
+use crate::progress::{Progress, Snapshot};
 use crate::publisher::{self, Published};
 use crate::report::Report;
 use crate::socket::CONNECT_TIMEOUT;
@@ -77,12 +77,12 @@ pub async fn run(config: RunConfig) -> Result<Report, LoadError> {
         drop::<oneshot::Sender<()>>(ended_sender);
         result
     });
-    let progress = Progress::new(config.progress, &swarm.plan);
+    let progress = Shown { progress: Progress::new(config.progress), started };
     let driven = drive(&swarm, ended, config.straggler_wait, &progress).await;
     swarm.stop();
-    progress.step(Step::Close);
+    progress.show("closing", &swarm);
     let metrics = end(goose).await;
-    progress.finish();
+    progress.progress.finish();
     let Driven { ramp, published, cpu } = driven?;
     let metrics = metrics?;
     if ramp.following == 0 {
@@ -115,6 +115,25 @@ pub async fn run(config: RunConfig) -> Result<Report, LoadError> {
     ))
 }
 
+/// The progress of this run.
+struct Shown {
+    progress: Progress,
+    started: Instant,
+}
+
+impl Shown {
+    fn show(&self, phase: &str, swarm: &Swarm) {
+        let arrived = swarm.arrived_count();
+        self.progress.show(&Snapshot {
+            phase: phase.to_owned(),
+            elapsed: self.started.elapsed(),
+            sockets: swarm.ramp().borrow().following as u64,
+            reach: Some((arrived, arrived.saturating_add_signed(swarm.outstanding()))),
+            ..Snapshot::default()
+        });
+    }
+}
+
 struct Driven {
     ramp: Ramp,
     /// Absent if no client follows anything.
@@ -127,7 +146,7 @@ async fn drive(
     swarm: &Arc<Swarm>,
     goose_ended: oneshot::Receiver<()>,
     straggler_wait: Duration,
-    progress: &Progress,
+    progress: &Shown,
 ) -> Result<Driven, LoadError> {
     let ramp = tokio::select! {
         ramp = ramp_up(swarm, progress) => ramp?,
@@ -145,8 +164,7 @@ async fn drive(
     Ok(Driven { ramp, published: Some(published), cpu: cpu_time().saturating_sub(cpu_before) })
 }
 
-async fn ramp_up(swarm: &Swarm, progress: &Progress) -> Result<Ramp, LoadError> {
-    progress.step(Step::Connect);
+async fn ramp_up(swarm: &Swarm, progress: &Shown) -> Result<Ramp, LoadError> {
     let load = &swarm.plan.load;
     let ramp_time = Duration::from_secs_f64(load.users as f64 / load.ramp_per_second);
     let deadline = TokioInstant::now() + 2 * ramp_time + CONNECT_TIMEOUT + REPLY_TIMEOUT;
@@ -161,12 +179,11 @@ async fn ramp_up(swarm: &Swarm, progress: &Progress) -> Result<Ramp, LoadError> 
             }
             _ = tick.tick() => check_interrupt()?,
         }
-        progress.position(swarm.ramp().borrow().settled() as u64);
+        progress.show("connecting", swarm);
     }
 }
 
-async fn publish(swarm: &Arc<Swarm>, progress: &Progress) -> Result<Result<Published, String>, LoadError> {
-    progress.step(Step::Publish);
+async fn publish(swarm: &Arc<Swarm>, progress: &Shown) -> Result<Result<Published, String>, LoadError> {
     let (sender, mut receiver) = oneshot::channel();
     let publishing = Arc::clone(swarm);
     std::thread::Builder::new()
@@ -184,12 +201,11 @@ async fn publish(swarm: &Arc<Swarm>, progress: &Progress) -> Result<Result<Publi
             }
             _ = tick.tick() => check_interrupt()?,
         }
-        progress.position(swarm.arrived_count());
+        progress.show("publishing", swarm);
     }
 }
 
-async fn await_stragglers(swarm: &Swarm, wait: Duration, progress: &Progress) -> Result<(), LoadError> {
-    progress.step(Step::Stragglers);
+async fn await_stragglers(swarm: &Swarm, wait: Duration, progress: &Shown) -> Result<(), LoadError> {
     let deadline = TokioInstant::now() + wait;
     let mut tick = interval(TICK);
     loop {
@@ -202,7 +218,7 @@ async fn await_stragglers(swarm: &Swarm, wait: Duration, progress: &Progress) ->
             }
             _ = tick.tick() => check_interrupt()?,
         }
-        progress.position(swarm.arrived_count());
+        progress.show("waiting for the last", swarm);
     }
 }
 
