@@ -62,9 +62,9 @@ async fn read<B>(gateway: &Gateway<B>, tcp: TcpStream) -> Option<(Head, Stream)>
         }
         Err(_) => (StatusCode::REQUEST_TIMEOUT, "the request took too long"),
     };
-    let now_ms = gateway.now_ms();
+    let request_id = gateway.ids.request(gateway.now_ms());
     gateway.counters.refusals.increment();
-    Refusal::new(status, problem).send(&mut stream, &gateway.ids.request(now_ms), now_ms).await;
+    Refusal::new(status, problem).send(&mut stream, &request_id, gateway.time.real_ms()).await;
     None
 }
 

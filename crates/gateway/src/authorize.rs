@@ -1,6 +1,6 @@
 //! Who may connect, before `$connect` is asked (section 8).
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use dunlin_events::{AuthorizerResponse, RouteKey, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -8,10 +8,10 @@ use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
 };
-use tokio::time::timeout;
 
 use crate::{
     Backend, BackendError,
+    calling::{Site, ask},
     connection::Connection,
     event::{EventSource, Forwarded, Handshaken, Occasion, print},
     gateway::Gateway,
@@ -169,7 +169,7 @@ impl Applicant<'_> {
     /// What the client is told instead of 101 (H13).
     pub(crate) async fn authorize<B: Backend>(
         &self,
-        gateway: &Gateway<B>,
+        gateway: &Arc<Gateway<B>>,
         authorizer: &Authorizer,
     ) -> Result<Option<Principal>, Refusal> {
         match authorizer {
@@ -192,13 +192,17 @@ impl Applicant<'_> {
             }
         }
         let request = SignedRequest { method: self.head.method(), path, query, headers: &headers, body: b"" };
-        gateway.verifier.verify(&request, (gateway.config.clock)()).map_err(|denied| {
+        gateway.verifier.verify(&request, gateway.time.real()).map_err(|denied| {
             tracing::debug!("handshake denied: {denied}");
             Refusal::new(StatusCode::FORBIDDEN, denied.to_string())
         })
     }
 
-    async fn ask<B: Backend>(&self, gateway: &Gateway<B>, custom: &Custom) -> Result<Principal, Refusal> {
+    async fn ask<B: Backend>(
+        &self,
+        gateway: &Arc<Gateway<B>>,
+        custom: &Custom,
+    ) -> Result<Principal, Refusal> {
         let now_ms = gateway.now_ms();
         let request_id = gateway.ids.request(now_ms);
         let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
@@ -238,16 +242,17 @@ impl Applicant<'_> {
             refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.into())
         })?;
         let started = gateway.tick();
-        let call = gateway.backend.invoke(&function, print(&event));
-        let answer = match timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {
+        let site = Site { route_key: RouteKey::CONNECT, connection: self.connection };
+        let call = ask(gateway, &function, print(&event), &site);
+        let answer = match gateway.time.timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {
                 return Err(Refusal::of_status(StatusCode::UNAUTHORIZED));
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into()));
             }
-            Err(_) => {
+            None => {
                 return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "the authorizer timed out".into()));
             }
         };

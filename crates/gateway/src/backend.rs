@@ -26,6 +26,25 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
         async move { self.invoke(function, payload).await.map(drop) }
     }
+
+    /// As [`invoke`](Self::invoke), but what runs the function dies over it: somebody asked for that fault. By default nothing
+    /// runs at all.
+    ///
+    /// # Errors
+    /// See [`BackendError`]; nearly always the first one.
+    fn crash(
+        &self,
+        _function: &str,
+        _payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, BackendError>> + Send {
+        let message = "the function crashed, as a fault rule asks for".to_owned();
+        async move { Err(BackendError::FunctionError { message }) }
+    }
+
+    /// Ends what is warm of `function`, so that its next call starts cold. By default there is no such thing.
+    fn retire(&self, _function: &str) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 impl<B: Backend> Backend for std::sync::Arc<B> {
@@ -43,6 +62,18 @@ impl<B: Backend> Backend for std::sync::Arc<B> {
         payload: Bytes,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
         (**self).invoke_event(function, payload)
+    }
+
+    fn crash(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, BackendError>> + Send {
+        (**self).crash(function, payload)
+    }
+
+    fn retire(&self, function: &str) -> impl Future<Output = ()> + Send {
+        (**self).retire(function)
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum CloseCause {
     InvalidText,
     /// Not the WebSocket protocol.
     Protocol,
+    /// A fault that was asked for: no close frame is sent, as if the network had gone.
+    Cut,
 }
 
 impl CloseCause {
@@ -43,6 +45,7 @@ impl CloseCause {
             CloseCause::Deleted => 1000,
             CloseCause::Idle | CloseCause::Aged | CloseCause::Shutdown => 1001,
             CloseCause::Protocol => 1002,
+            CloseCause::Cut => 1006,
             CloseCause::Binary => 1003,
             CloseCause::InvalidText => 1007,
             CloseCause::TooLarge => 1009,
@@ -58,6 +61,7 @@ impl CloseCause {
             CloseCause::Binary => "Binary messages are not supported",
             CloseCause::InvalidText => "Invalid UTF-8",
             CloseCause::TooLarge => "Message too large",
+            CloseCause::Cut => "Connection lost",
         }
     }
 
@@ -67,8 +71,18 @@ impl CloseCause {
             CloseCause::Binary | CloseCause::TooLarge | CloseCause::InvalidText | CloseCause::Protocol => {
                 true
             }
-            CloseCause::Deleted | CloseCause::Idle | CloseCause::Aged | CloseCause::Shutdown => false,
+            CloseCause::Deleted
+            | CloseCause::Idle
+            | CloseCause::Aged
+            | CloseCause::Shutdown
+            | CloseCause::Cut => false,
         }
+    }
+}
+
+impl From<CloseCause> for Ending {
+    fn from(cause: CloseCause) -> Self {
+        if cause == CloseCause::Cut { Ending::Lost } else { Ending::ByGateway(cause) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use dunlin_events::limits;
+use futures_util::future::BoxFuture;
 use tokio_rustls::rustls;
 
 use crate::{
@@ -31,8 +32,10 @@ pub struct GatewayConfig {
     pub any_address: bool,
     /// Who may call the management API.
     pub credentials: Arc<dyn CredentialLookup>,
-    /// What callers of `/_dunlin/…` send in the header `x-dunlin-control-token`; without one those paths are refused.
+    /// What callers of `/_dunlin/…` send in the header `x-dunlin-control-token`; without one there are no such paths.
     pub control_token: Option<String>,
+    /// What else of the stack follows the clock when it is set ahead.
+    pub on_advance: Option<OnAdvance>,
     /// With it, TLS and plain text are spoken on the same port: the first byte tells. It should offer `http/1.1` only.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What the account may do.
@@ -68,6 +71,7 @@ impl GatewayConfig {
             any_address: false,
             credentials,
             control_token: None,
+            on_advance: None,
             tls: None,
             account_throttles: AccountThrottles::default(),
             domains: Vec::new(),
@@ -97,6 +101,9 @@ impl fmt::Debug for GatewayConfig {
 
 /// Tells the time of day.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Is told how far the gateway's clock is ahead of the world's, whenever that changes; whoever set it ahead is answered after.
+pub type OnAdvance = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Tells the time since some fixed moment; it never goes back.
 pub type Ticks = Arc<dyn Fn() -> Duration + Send + Sync>;

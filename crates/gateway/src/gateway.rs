@@ -4,7 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::{
@@ -15,10 +15,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, accept,
+    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, Limits, accept,
     api::Api,
+    clock::{Time, millis},
     closing::CloseCause,
+    connection::Connection,
     counters::LiveCounters,
+    faults::Faults,
     host::Hosts,
     ids::Ids,
     integration::HttpClient,
@@ -31,6 +34,8 @@ pub struct Gateway<B> {
     pub(crate) config: GatewayConfig,
     pub(crate) backend: B,
     pub(crate) counters: LiveCounters,
+    pub(crate) time: Time,
+    pub(crate) faults: Faults,
     pub(crate) hosts: Hosts,
     pub(crate) ids: Ids,
     pub(crate) verifier: Verifier,
@@ -86,6 +91,12 @@ impl<B: Backend> Gateway<B> {
         Ok(Arc::new(Gateway {
             backend,
             counters: LiveCounters::default(),
+            time: Time::new(
+                Arc::clone(&config.clock),
+                Arc::clone(&config.ticks),
+                config.control_token.is_some(),
+            ),
+            faults: Faults::default(),
             hosts: Hosts::new(&config, compiled.values()),
             ids: Ids::new(config.id_seed),
             verifier: Verifier::new(
@@ -168,20 +179,57 @@ impl<B: Backend> Gateway<B> {
 impl<B> Gateway<B> {
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
-        let since = (self.config.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        self.time.now_ms()
     }
 
     /// Milliseconds on a clock that only goes forward.
     pub(crate) fn tick(&self) -> u64 {
-        u64::try_from((self.config.ticks)().as_millis()).unwrap_or(u64::MAX)
+        millis(self.time.ticks())
     }
 
-    fn for_each_connection(
-        &self,
-        listener: &Listener,
-        mut visit: impl FnMut(&crate::connection::Connection),
-    ) {
+    /// Shows every connection of every API to `visit`, which must be quick.
+    pub(crate) fn for_every_connection(&self, mut visit: impl FnMut(&Arc<Connection>)) {
+        self.apis.values().for_each(|api| api.registry.for_each(&mut visit));
+    }
+
+    /// Sets the clock ahead; everything that is due by then has been started when this returns. `false`: that is too far.
+    pub(crate) async fn advance(&self, by: Duration) -> bool {
+        let Ok(ahead) = self.time.advance(by) else { return false };
+        self.close_overdue();
+        if let Some(follow) = &self.config.on_advance {
+            follow(ahead).await;
+        }
+        true
+    }
+
+    /// Closes connections that were idle too long or are too old.
+    pub(crate) fn close_overdue(&self) {
+        let now = self.tick();
+        let Limits { idle_timeout, connection_life_max, .. } = self.config.limits;
+        let (idle, life) = (millis(idle_timeout), millis(connection_life_max));
+        for api in self.apis.values() {
+            let mut closed = Vec::new();
+            api.registry.for_each(|connection| {
+                let cause = if now.saturating_sub(connection.connected_tick) >= life {
+                    CloseCause::Aged
+                } else if now.saturating_sub(connection.last_active_tick()) >= idle {
+                    CloseCause::Idle
+                } else {
+                    return;
+                };
+                // One that closes already needs no second reason.
+                if connection.outbox.close(cause).is_ok() {
+                    closed.push(connection.key);
+                }
+            });
+            // At once, so that whoever asks next learns that they are gone.
+            closed.iter().for_each(|key| {
+                api.registry.remove(key);
+            });
+        }
+    }
+
+    fn for_each_connection(&self, listener: &Listener, mut visit: impl FnMut(&Connection)) {
         // A Host may have led a client from this listener to any of the APIs.
         for api in self.apis.values() {
             api.registry.for_each(|connection| {
@@ -201,19 +249,7 @@ async fn sweep<B>(gateway: Arc<Gateway<B>>, listener: Arc<Listener>) {
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while listener.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = gateway.tick();
-        let passed = |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) >= limit.as_millis();
-        gateway.for_each_connection(&listener, |connection| {
-            let cause = if passed(connection.connected_tick, life) {
-                CloseCause::Aged
-            } else if passed(connection.last_active_tick(), idle) {
-                CloseCause::Idle
-            } else {
-                return;
-            };
-            // One that closes already needs no second reason.
-            let _ = connection.outbox.close(cause);
-        });
+        gateway.close_overdue();
     }
 }
 

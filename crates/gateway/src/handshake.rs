@@ -14,6 +14,7 @@ use crate::{
     Backend,
     api::{Api, Route, Stage},
     authorize::{Applicant, Principal},
+    calling::{Site, call},
     closing::GOODBYE_TIME_MAX,
     connection::{Connection, NewConnection},
     event::{EventSource, Forwarded, Occasion},
@@ -72,7 +73,7 @@ impl<B: Backend> Handshake<B> {
                     "handshake refused: {}",
                     refusal.message
                 );
-                refusal.send(&mut stream, &request_id, now_ms).await;
+                refusal.send(&mut stream, &request_id, self.gateway.time.real_ms()).await;
                 return;
             }
         };
@@ -87,12 +88,13 @@ impl<B: Backend> Handshake<B> {
             // The sweep at shutdown may have passed already.
             let _ = connection.outbox.close(crate::closing::CloseCause::Shutdown);
         }
-        let answer = switching_protocols(&accept_key, protocol.as_deref(), gateway.now_ms());
+        let answer = switching_protocols(&accept_key, protocol.as_deref(), gateway.time.real_ms());
         let written = timeout(GOODBYE_TIME_MAX, async {
             stream.write_all(answer.as_bytes()).await?;
             stream.flush().await
         });
         let is_written = matches!(written.await, Ok(Ok(())));
+        gateway.faults.on_route(&connection, RouteKey::CONNECT);
         let socket = Socket::new(stream, head.into_rest()).await;
         let tracker = listener.tracker.clone();
         let session = Box::new(Session { gateway, listener, api, connection, socket });
@@ -169,7 +171,8 @@ impl<B: Backend> Handshake<B> {
         let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
         let source = EventSource { api, connection };
         let prepared = source.prepare_connect(integration, &occasion, &self.head, forwarded, authorizer);
-        let answer = integration.call(&gateway.backend, &gateway.http, &connection.stage, prepared).await;
+        let site = Site { route_key: RouteKey::CONNECT, connection };
+        let answer = call(gateway, integration, prepared, &site).await;
         let result = answer.map_err(|failure| {
             let connection_id = connection.id();
             let route_key = RouteKey::CONNECT;

@@ -4,15 +4,15 @@ use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll}
 
 use bytes::Bytes;
 use dunlin_events::limits;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use subtle::ConstantTimeEq;
 
 use crate::{
     Backend,
     api::Api,
+    control,
     gateway::{Gateway, Listener},
     management,
     refusal::{http_date, message_body},
@@ -24,9 +24,6 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// How much hyper may buffer of one connection: a head, and a piece of a body.
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
-
-/// The header that a caller of `/_dunlin/…` sends.
-const CONTROL_TOKEN: &str = "x-dunlin-control-token";
 
 /// Serves requests on this stream until the client leaves, is silent for too long, or the listener ends.
 pub(crate) async fn serve_http<B: Backend>(
@@ -64,14 +61,16 @@ pub(crate) async fn serve_http<B: Backend>(
     }
 }
 
-async fn answer<B: Backend>(gateway: &Gateway<B>, api: &Arc<Api>, request: Request<Incoming>) -> Answer {
+async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, api: &Arc<Api>, request: Request<Incoming>) -> Answer {
     let now_ms = gateway.now_ms();
     // Of two it would be unclear which one counts.
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
     let mut answer = match host.and_then(|host| gateway.hosts.select(host, api)) {
         None => message(StatusCode::FORBIDDEN, "Forbidden"),
-        Some(_) if request.uri().path().starts_with("/_dunlin/") => control(gateway, &request),
+        Some(_) if request.uri().path().starts_with(control::PREFIX) => {
+            Box::pin(control::answer(gateway, request)).await
+        }
         Some(api) => match management::Target::parse(request.uri().path(), api) {
             Some(target) => {
                 gateway.counters.management_calls.increment();
@@ -86,25 +85,10 @@ async fn answer<B: Backend>(gateway: &Gateway<B>, api: &Arc<Api>, request: Reque
         answer.headers_mut().insert("x-amzn-requestid", request_id);
     }
     // SDKs set their own clock by it, so it has to be the one that signatures are verified with.
-    if let Ok(date) = HeaderValue::try_from(http_date(gateway.now_ms())) {
+    if let Ok(date) = HeaderValue::try_from(http_date(gateway.time.real_ms())) {
         answer.headers_mut().insert(header::DATE, date);
     }
     answer
-}
-
-/// What only the local stack has: for callers with the token alone, since a page in the developer's browser reaches loopback too.
-fn control<B>(gateway: &Gateway<B>, request: &Request<Incoming>) -> Answer {
-    let given = request.headers().get(CONTROL_TOKEN).map(HeaderValue::as_bytes).unwrap_or_default();
-    let expected = gateway.config.control_token.as_deref();
-    if !expected.is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(given))) {
-        return message(StatusCode::FORBIDDEN, "the header x-dunlin-control-token is missing or wrong");
-    }
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/_dunlin/counters") => {
-            json(StatusCode::OK, serde_json::to_string(&gateway.counters.read()).unwrap_or_default())
-        }
-        _ => message(StatusCode::NOT_FOUND, "there is GET /_dunlin/counters"),
-    }
 }
 
 /// `{"message":"…"}` under this status.

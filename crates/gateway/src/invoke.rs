@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::{
     Backend, BackendError,
     api::{Api, Route},
+    calling::{Site, call},
     connection::{Connection, InFlight},
     event::{EventSource, Occasion},
     gateway::{Gateway, Listener},
@@ -75,6 +76,7 @@ pub(crate) fn start_message<B: Backend>(
         send_error(gateway, connection, ErrorMessage::Forbidden, &request_id);
         return;
     };
+    gateway.faults.on_route(connection, &route.key);
     let tick = gateway.tick();
     if !connection.stage.buckets.take(&route.key, tick) || !gateway.account.requests.take(tick) {
         send_error(gateway, connection, ErrorMessage::TooManyRequests, &request_id);
@@ -113,7 +115,8 @@ async fn message<B: Backend>(
 ) {
     let result = match &route.integration {
         Some(integration) => {
-            integration.call(&gateway.backend, &gateway.http, &in_flight.connection().stage, prepared).await
+            let site = Site { route_key: &route.key, connection: in_flight.connection() };
+            call(&gateway, integration, prepared, &site).await
         }
         None => Err(Failure::NoIntegration),
     };

@@ -82,7 +82,13 @@ mod selection;
 mod throttle;
 mod usage;
 
+// What is told while it runs.
+mod clock;
+mod control;
+mod faults;
+
 // What stands behind routes.
+mod calling;
 mod content;
 mod integration;
 pub mod velocity;
@@ -102,6 +108,7 @@ mod stream;
 // The life of a connection.
 mod closing;
 mod connection;
+mod disconnect;
 mod event;
 mod invoke;
 mod outbox;
@@ -115,7 +122,7 @@ mod ids;
 pub use api_config::{ApiConfig, ApiKeySource, ModelConfig, RequestModels, RouteConfig, StageConfig};
 pub use authorize::{Authorization, AuthorizerConfig};
 pub use backend::{Backend, BackendError};
-pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, Ticks};
+pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, OnAdvance, Ticks};
 pub use content::ContentHandling;
 pub use counters::Counters;
 pub use domain::{BasePathMapping, DomainConfig};

@@ -66,7 +66,7 @@ pub(crate) async fn answer<B>(
         headers: &parts.headers,
         body: &body,
     };
-    if let Err(denied) = gateway.verifier.verify(&signed, (gateway.config.clock)()) {
+    if let Err(denied) = gateway.verifier.verify(&signed, gateway.time.real()) {
         tracing::debug!("management call denied: {denied}");
         return error(StatusCode::FORBIDDEN, denied.error_type(), &denied.to_string());
     }
@@ -85,6 +85,11 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
         let text = format!("Invalid connectionId: {}", target.connection_id);
         return error(StatusCode::BAD_REQUEST, "BadRequestException", &text);
     };
+    if parts.method == Method::POST
+        && let Some(status) = gateway.faults.on_post(&target.connection_id)
+    {
+        return faulty(gateway, status);
+    }
     let connection = api.registry.get(&key).filter(|connection| connection.stage.name == target.stage);
     let Some(connection) = connection else {
         return gone();
@@ -185,6 +190,18 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Answer> {
         return Err(error(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", &text));
     }
     Ok(collected.freeze())
+}
+
+/// What somebody asked to see instead of the truth.
+fn faulty<B>(gateway: &Gateway<B>, status: StatusCode) -> Answer {
+    match status {
+        StatusCode::GONE => gone(),
+        StatusCode::TOO_MANY_REQUESTS => {
+            gateway.counters.posts_throttled.increment();
+            error(status, "LimitExceededException", "Too Many Requests")
+        }
+        _ => error(status, "InternalServerErrorException", "Internal server error"),
+    }
 }
 
 /// 410 with its code in a header and no body (C4, U16).

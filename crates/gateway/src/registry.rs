@@ -33,7 +33,7 @@ impl Registry {
     }
 
     /// Shows every connection to `visit`, which must be quick: a part of the registry is locked meanwhile.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Connection)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Arc<Connection>)) {
         for shard in &self.shards {
             for connection in lock(shard).values() {
                 visit(connection);

@@ -9,7 +9,7 @@ use crate::{
     api::Api,
     closing::Ending,
     connection::Connection,
-    event::{EventSource, Occasion},
+    disconnect,
     gateway::{Gateway, Listener},
     invoke,
     socket::{Received, Socket},
@@ -43,7 +43,10 @@ impl<B: Backend> Session<B> {
         self.connection.outbox.register(cx.waker());
         loop {
             if let Some(cause) = self.connection.outbox.close_cause() {
-                return Poll::Ready(Ending::ByGateway(cause));
+                return Poll::Ready(cause.into());
+            }
+            if self.connection.is_frozen() {
+                return Poll::Pending;
             }
             let mut held_back = self.must_hold_back();
             while !held_back {
@@ -100,28 +103,7 @@ impl<B: Backend> Session<B> {
         connection.outbox.end();
         gateway.counters.connections_now.decrement();
         tracing::debug!(connection_id = connection.id(), code = ending.code(), "disconnected");
-        let told = tell_disconnect(&gateway, &api, &connection, &ending);
+        let told = disconnect::tell(&gateway, &api, &connection, &ending);
         listener.kill.run_until_cancelled(told).await;
-    }
-}
-
-/// Runs `$disconnect`; its result changes nothing.
-async fn tell_disconnect<B: Backend>(
-    gateway: &Gateway<B>,
-    api: &Api,
-    connection: &Connection,
-    ending: &Ending,
-) {
-    let Some(route) = &api.disconnect else { return };
-    let Some(integration) = &route.integration else { return };
-    let now_ms = gateway.now_ms();
-    let request_id = gateway.ids.request(now_ms);
-    let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
-    let source = EventSource { api, connection };
-    let prepared = source.prepare_disconnect(integration, &occasion, ending.code(), ending.reason());
-    if let Err(failure) = integration.call(&gateway.backend, &gateway.http, &connection.stage, prepared).await
-    {
-        let connection_id = connection.id();
-        tracing::warn!(request_id, connection_id, route_key = &*route.key, "disconnect failed: {failure}");
     }
 }

@@ -10,10 +10,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::time::timeout;
 
 use super::{MappingInput, mapping::Answered};
-use crate::invoke::Failure;
+use crate::{clock::Time, invoke::Failure};
 
 /// Bytes of an endpoint's answer: ours, what a function's answer may have. A frame carries less.
 const ANSWER_BYTES_MAX: usize = limits::INVOKE_PAYLOAD_BYTES_MAX;
@@ -70,12 +69,13 @@ impl HttpClient {
 
     pub(super) async fn call(
         &self,
+        time: &Time,
         endpoint: &HttpEndpoint,
         input: &MappingInput,
         body: String,
     ) -> Result<Answered, Failure> {
         let request = endpoint.request(input, body)?;
-        timeout(endpoint.timeout, self.exchange(request)).await.map_err(|_| Failure::TimedOut)?
+        time.timeout(endpoint.timeout, self.exchange(request)).await.ok_or(Failure::TimedOut)?
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, Failure> {

@@ -9,9 +9,8 @@ use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use dunlin_events::{ProxyResult, limits};
-use tokio::time::timeout;
 
-use crate::{Backend, BackendError, api::Stage, invoke::Failure};
+use crate::{Backend, BackendError, api::Stage, clock::Time, invoke::Failure};
 
 pub(crate) use endpoint::HttpClient;
 pub use endpoint::HttpEndpoint;
@@ -100,6 +99,14 @@ pub(crate) enum Compiled {
     Mock(CompiledMapping),
 }
 
+/// What calls are made with.
+pub(crate) struct Means<'a, B> {
+    pub(crate) backend: &'a B,
+    pub(crate) http: &'a HttpClient,
+    pub(crate) time: &'a Time,
+    pub(crate) stage: &'a Stage,
+}
+
 impl Compiled {
     /// Checks a configuration; the error says what is wrong with the route that has it.
     pub(crate) fn new(config: Integration) -> Result<Self, String> {
@@ -130,6 +137,14 @@ impl Compiled {
         matches!(self, Compiled::LambdaProxy(_))
     }
 
+    /// The function behind it at a stage, if it is one.
+    pub(crate) fn function(&self, stage: &Stage) -> Option<Cow<'_, str>> {
+        match self {
+            Compiled::LambdaProxy(function) | Compiled::Lambda { function, .. } => function.at(stage).ok(),
+            Compiled::Http { .. } | Compiled::Mock(_) => None,
+        }
+    }
+
     /// The answer that it always gives, whatever the message.
     pub(crate) fn constant(&self) -> Option<ProxyResult> {
         match self {
@@ -149,22 +164,20 @@ impl Compiled {
     /// Calls what stands behind the route, within its timeout.
     pub(crate) async fn call<B: Backend>(
         &self,
-        backend: &B,
-        http: &HttpClient,
-        stage: &Stage,
+        means: &Means<'_, B>,
         prepared: Prepared,
     ) -> Result<ProxyResult, Failure> {
         match (self, prepared) {
             (Compiled::LambdaProxy(function), Prepared::Event(event)) => {
-                let answer = function.invoke(backend, stage, event).await??;
+                let answer = function.invoke(means, event).await??;
                 ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
             }
             (Compiled::Lambda { function, mapping, asynchronous }, Prepared::Mapped(mut input)) => {
                 let payload = Bytes::from(mapping.request(&mut input)?);
                 if *asynchronous {
-                    return function.hand_over(backend, stage, payload).await;
+                    return function.hand_over(means, payload).await;
                 }
-                let answered = match function.invoke(backend, stage, payload).await? {
+                let answered = match function.invoke(means, payload).await? {
                     Ok(answer) => Answered::function(&answer)?,
                     Err(BackendError::FunctionError { message }) => Answered::function_error(message),
                     Err(error) => return Err(error.into()),
@@ -172,12 +185,12 @@ impl Compiled {
                 mapping.response(answered, &input)
             }
             (Compiled::Http { endpoint, mapping: None }, Prepared::Mapped(input)) => {
-                let answered = http.call(endpoint, &input, input.body.clone()).await?;
+                let answered = means.http.call(means.time, endpoint, &input, input.body.clone()).await?;
                 Ok(answered.into_result())
             }
             (Compiled::Http { endpoint, mapping: Some(mapping) }, Prepared::Mapped(mut input)) => {
                 let body = mapping.request(&mut input)?;
-                let answered = http.call(endpoint, &input, body).await?;
+                let answered = means.http.call(means.time, endpoint, &input, body).await?;
                 mapping.response(answered, &input)
             }
             (Compiled::Mock(mapping), Prepared::Mapped(input)) => mock(mapping, &input),
@@ -201,24 +214,22 @@ impl LambdaFunction {
 
     async fn invoke<B: Backend>(
         &self,
-        backend: &B,
-        stage: &Stage,
+        means: &Means<'_, B>,
         payload: Bytes,
     ) -> Result<Result<Bytes, BackendError>, Failure> {
-        let function = self.at(stage)?;
-        let answer = timeout(self.timeout, backend.invoke(&function, payload));
-        answer.await.map_err(|_| Failure::TimedOut)
+        let function = self.at(means.stage)?;
+        let answer = means.time.timeout(self.timeout, means.backend.invoke(&function, payload));
+        answer.await.ok_or(Failure::TimedOut)
     }
 
     async fn hand_over<B: Backend>(
         &self,
-        backend: &B,
-        stage: &Stage,
+        means: &Means<'_, B>,
         payload: Bytes,
     ) -> Result<ProxyResult, Failure> {
-        let function = self.at(stage)?;
-        let accepted = timeout(self.timeout, backend.invoke_event(&function, payload));
-        accepted.await.map_err(|_| Failure::TimedOut)??;
+        let function = self.at(means.stage)?;
+        let accepted = means.time.timeout(self.timeout, means.backend.invoke_event(&function, payload));
+        accepted.await.ok_or(Failure::TimedOut)??;
         Ok(ProxyResult::status(200))
     }
 }

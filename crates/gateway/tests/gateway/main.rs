@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of test functions")]
 
 mod authorizing;
+mod control;
 mod events;
+mod faults;
 mod handshake;
 mod harness;
 mod integrations;

@@ -1,0 +1,57 @@
+//! Calls to integrations and authorizers, with the faults that somebody asked for on the way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dunlin_events::ProxyResult;
+
+use crate::{
+    Backend, BackendError,
+    connection::Connection,
+    faults::Faulty,
+    gateway::Gateway,
+    integration::{Compiled, Means, Prepared},
+    invoke::Failure,
+};
+
+/// Whom a call is for.
+pub(crate) struct Site<'a> {
+    pub(crate) route_key: &'a str,
+    pub(crate) connection: &'a Connection,
+}
+
+/// Calls what stands behind a route.
+pub(crate) async fn call<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    integration: &Compiled,
+    prepared: Prepared,
+    site: &Site<'_>,
+) -> Result<ProxyResult, Failure> {
+    let Gateway { backend, http, time, faults, .. } = &**gateway;
+    let stage = &site.connection.stage;
+    if faults.is_armed()
+        && let Some(function) = integration.function(stage)
+        && let Some(plan) = faults.on_call(site.route_key, site.connection, &function)
+    {
+        let backend = &Faulty { gateway: Arc::clone(gateway), plan };
+        // Apart, so that the usual way does not keep room for this one.
+        return Box::pin(integration.call(&Means { backend, http, time, stage }, prepared)).await;
+    }
+    integration.call(&Means { backend, http, time, stage }, prepared).await
+}
+
+/// Calls an authorizer's function.
+pub(crate) async fn ask<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    function: &str,
+    event: Bytes,
+    site: &Site<'_>,
+) -> Result<Bytes, BackendError> {
+    match gateway.faults.on_call(site.route_key, site.connection, function) {
+        Some(plan) => {
+            let backend = Faulty { gateway: Arc::clone(gateway), plan };
+            Box::pin(backend.invoke(function, event)).await
+        }
+        None => gateway.backend.invoke(function, event).await,
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+
+use crate::{
+    Backend,
+    api::Api,
+    calling::{Site, call},
+    closing::Ending,
+    connection::Connection,
+    event::{EventSource, Occasion},
+    faults::Disconnect,
+    gateway::Gateway,
+};
+
+/// Runs `$disconnect`, once the connection is gone; its result changes nothing (X1).
+pub(crate) async fn tell<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    api: &Api,
+    connection: &Connection,
+    ending: &Ending,
+) {
+    let Some(route) = &api.disconnect else { return };
+    let Some(integration) = &route.integration else { return };
+    let Disconnect { delay, times } = gateway.faults.on_disconnect(connection);
+    if !delay.is_zero() {
+        gateway.time.sleep(delay).await;
+    }
+    for _ in 0..times {
+        let now_ms = gateway.now_ms();
+        let request_id = gateway.ids.request(now_ms);
+        let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
+        let source = EventSource { api, connection };
+        let prepared = source.prepare_disconnect(integration, &occasion, ending.code(), ending.reason());
+        let site = Site { route_key: &route.key, connection };
+        if let Err(failure) = call(gateway, integration, prepared, &site).await {
+            let connection_id = connection.id();
+            tracing::warn!(
+                request_id,
+                connection_id,
+                route_key = &*route.key,
+                "disconnect failed: {failure}"
+            );
+        }
+    }
+}
