@@ -87,7 +87,7 @@ fn share(value: f64) -> String {
     let near = value.abs().min((1.0 - value).abs());
     let decimals = match near {
         0.0 => 0,
-        near if near < 0.01 => ((-near.log10()).ceil() - 2.0).clamp(1.0, 9.0) as usize,
+        near if near < 0.01 => ((-near.log10() - 1e-9).ceil() - 2.0).clamp(1.0, 9.0) as usize,
         _ => 2,
     };
     format!("{:.decimals$} %", value * 100.0)
@@ -147,6 +147,7 @@ mod tests {
             (Unit::Share, 0.0312, "3.12 %"),
             (Unit::Share, 1.0, "100 %"),
             (Unit::Share, 0.999_999, "99.9999 %"),
+            (Unit::Share, 0.9999, "99.99 %"),
             (Unit::Share, 0.000_02, "0.002 %"),
             (Unit::Count, 0.0, "0"),
             (Unit::Count, 1_234_567.0, "1,234,567"),
