@@ -217,6 +217,7 @@ impl Running {
             client_context: None,
             trace_id: self.event.trace_id.clone(),
             log_tail: false,
+            crash: false,
         };
         if let Err(error) = self.host.background.accept(&self.host, function, event, hops) {
             tracing::error!(function = &*function.name, "a record could not be passed on: {error}");

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustix::process::Signal;
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -211,6 +212,10 @@ impl Environment {
             self.output.begin(&invocation.request_id, invocation.log_tail);
         }
         self.platform_log.started(&self.output, &invocation.request_id);
+        if invocation.crash {
+            // Before the event is on its way: the process never gets to look at it.
+            self.process.signal_group(Signal::KILL);
+        }
         while let Some(poll) = state.polls.pop_front() {
             match poll.send(event) {
                 Ok(()) => {

@@ -72,6 +72,7 @@ pub(crate) struct Invocation {
     pub(crate) client_context: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) log_tail: bool,
+    pub(crate) crash: bool,
     pub(crate) answer: oneshot::Sender<Answer>,
     pub(crate) slot: Slot,
 }
@@ -91,6 +92,8 @@ pub(crate) struct Event {
     pub(crate) trace_id: Option<String>,
     /// Somebody wants to see the end of the log.
     pub(crate) log_tail: bool,
+    /// Somebody wants to see the process die over it.
+    pub(crate) crash: bool,
 }
 
 /// Why an environment never got to run, for the invocation that it was started for.
@@ -144,6 +147,7 @@ impl Function {
             client_context: event.client_context,
             trace_id: event.trace_id,
             log_tail: event.log_tail,
+            crash: event.crash,
             answer: sender,
             slot,
         };
@@ -223,6 +227,15 @@ impl Function {
             environment.stop_when_done();
         }
         self.watch_settling();
+    }
+
+    /// An environment gets no more events, unless it is still starting or has ended: says whether that is so.
+    pub(crate) fn retire_environment(&self, environment: &Environment) -> bool {
+        let is_warm = self.standing(environment.id).is_some_and(|standing| standing != Standing::Starting);
+        if is_warm {
+            self.let_go(environment);
+        }
+        is_warm
     }
 
     /// An environment gets no more events.

@@ -186,6 +186,20 @@ impl LambdaHost {
         running.iter().filter_map(info).collect()
     }
 
+    /// Lets the environments of a function end, by name or ARN, as if they had stood idle for too long: those at an invocation
+    /// after it. The next invocation starts cold. Says how many there were.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub fn retire_environments(&self, function: &str) -> Result<usize, InvokeError> {
+        let function = self.inner.find(function)?;
+        let running = self.inner.shared.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = |environment: &&Arc<crate::environment::Environment>| {
+            environment.function().is_some_and(|owner| Arc::ptr_eq(&owner, &function))
+        };
+        Ok(running.iter().filter(own).filter(|environment| function.retire_environment(environment)).count())
+    }
+
     /// Lines that were dropped because the channel of [`HostConfig::log_lines`] was full.
     pub fn log_lines_dropped(&self) -> u64 {
         self.inner.shared.lines_dropped.load(Ordering::Relaxed)
@@ -237,6 +251,7 @@ impl Inner {
             client_context: request.client_context,
             trace_id: request.trace_id,
             log_tail: request.log_tail,
+            crash: request.crash,
         };
         let request_id = event.request_id.clone();
         match request.invocation_type {

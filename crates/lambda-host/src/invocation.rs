@@ -58,13 +58,23 @@ pub struct InvokeRequest {
     pub trace_id: Option<String>,
     /// Whether the outcome is to carry the end of the invocation's log, as `X-Amz-Log-Type: Tail` asks for.
     pub log_tail: bool,
+    /// Whether the process that gets the event is killed over it, before it can look at it: a test's wish.
+    pub crash: bool,
 }
 
 impl InvokeRequest {
     /// A request without client context or trace id, whose log nobody wants to see.
     pub fn new(function: impl Into<String>, payload: Bytes, invocation_type: InvocationType) -> Self {
         let function = function.into();
-        Self { function, payload, invocation_type, client_context: None, trace_id: None, log_tail: false }
+        Self {
+            function,
+            payload,
+            invocation_type,
+            client_context: None,
+            trace_id: None,
+            log_tail: false,
+            crash: false,
+        }
     }
 }
 

@@ -135,6 +135,7 @@ async fn invoke(host: &Arc<Inner>, parts: &Parts, body: Bytes) -> Result<Reply, 
         client_context: client_context(&parts.headers)?,
         trace_id: text(&parts.headers, &TRACE_ID).map(str::to_owned),
         log_tail,
+        crash: false,
     };
     let outcome = host.invoke(request).await.map_err(|error| Refused::of(error, host))?;
     Ok(reply(invocation_type, outcome))

@@ -179,6 +179,7 @@ mod tests {
             client_context: None,
             trace_id: None,
             log_tail: false,
+            crash: false,
         }
     }
 

@@ -67,6 +67,10 @@ pub(crate) struct UpArgs {
     /// Folder that keeps tables and credentials; without it they live as long as the process.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Nothing that the service has not: no clock, faults and counters under /_dunlin/; the quotas of a new account; waits
+    /// between attempts of asynchronous invocations as long as there.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// File to write once everything accepts, with every address and credential (JSON); removed at the end.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

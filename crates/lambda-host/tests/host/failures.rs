@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use dunlin_lambda_host::{FunctionErrorKind, InvocationType, InvokeError};
+use dunlin_lambda_host::{FunctionErrorKind, InvocationType, InvokeError, InvokeRequest};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::json;
 
@@ -203,4 +203,42 @@ async fn a_payload_that_is_too_large_never_reaches_a_process() {
     // What is allowed comes back whole.
     let text = "x".repeat(3_000_000);
     assert_eq!(fixture.answer(json!({"text": text})).await["event"]["text"], text);
+}
+
+#[tokio::test]
+async fn a_process_that_is_to_crash_dies_over_its_event() {
+    let fixture = Fixture::new();
+    let first = fixture.answer(json!({})).await;
+    let mut request = InvokeRequest::new("probe", "{}".into(), InvocationType::RequestResponse);
+    request.crash = true;
+    // Warm, and then from a cold start.
+    for _ in 0..2 {
+        let outcome = fixture.host.invoke_request(request.clone()).await.unwrap();
+        assert_eq!(outcome.function_error, Some(FunctionErrorKind::Exited));
+        let error: serde_json::Value = serde_json::from_slice(&outcome.payload).unwrap();
+        assert!(error["errorMessage"].as_str().unwrap().ends_with("signal: killed"), "{error}");
+    }
+    assert_ne!(fixture.answer(json!({})).await["pid"], first["pid"]);
+}
+
+#[tokio::test]
+async fn retired_environments_are_used_no_more() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.host.retire_environments("probe").unwrap(), 0);
+    let idle = fixture.answer(json!({})).await;
+    assert_eq!(fixture.host.retire_environments("probe").unwrap(), 1);
+    let next = fixture.answer(json!({})).await;
+    assert_ne!(next["pid"], idle["pid"]);
+    // One at work ends with its invocation.
+    let gate = Gate::open().await;
+    let event = json!({"do": "gate", "gate": gate.address()});
+    let (busy, visitor) = tokio::join!(fixture.answer(event), async {
+        let mut visitor = gate.visitor().await;
+        assert_eq!(fixture.host.retire_environments("probe").unwrap(), 1);
+        visitor.let_pass("").await;
+        visitor
+    });
+    assert_eq!(busy["pid"], next["pid"]);
+    visitor.gone().await;
+    assert!(fixture.host.retire_environments("nobody").is_err());
 }

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use dunlin_gateway::{Backend, BackendError, Gateway, GatewayConfig, rustls::ServerConfig};
-use dunlin_lambda_host::{InvocationType, InvokeError, LambdaHost};
+use dunlin_gateway::{AccountThrottles, Backend, BackendError, Gateway, GatewayConfig, rustls::ServerConfig};
+use dunlin_lambda_host::{InvocationType, InvokeError, InvokeOutcome, InvokeRequest, LambdaHost};
 use dunlin_stack::{Stack, URL_SUFFIX};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -13,6 +13,7 @@ use super::{
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
     ready::ReadyApi,
+    tables::Tables,
 };
 use crate::failure::Failure;
 
@@ -63,6 +64,11 @@ impl Listeners {
         self.apis.iter().flat_map(of_api).collect()
     }
 
+    /// The address that all of them have.
+    pub(super) fn host(&self) -> IpAddr {
+        self.host
+    }
+
     /// What the ready file says of them.
     pub(super) fn ready(&self) -> Vec<ReadyApi> {
         let entry = |api: &ListeningApi, stage: &String| {
@@ -81,25 +87,44 @@ impl Listeners {
     }
 }
 
-/// Starts the gateway on every listener.
-pub(super) fn serve(
+/// The gateway of this stack. A strict one has nothing that the service has not, and the quotas of a new account.
+pub(super) fn gateway_config(
     stack: &Stack,
     keyring: &Keyring,
     tls: Arc<ServerConfig>,
+    tables: Tables,
+    host: IpAddr,
+    strict: bool,
+) -> GatewayConfig {
+    let mut config = GatewayConfig::new(&stack.region, &stack.account_id, keyring.lookup());
+    config.dns_suffix = URL_SUFFIX.to_owned();
+    config.tls = Some(tls);
+    config.any_address = host.is_unspecified();
+    config.extra_hosts.push(match host {
+        IpAddr::V4(host) => host.to_string(),
+        IpAddr::V6(host) => format!("[{host}]"),
+    });
+    if strict {
+        config.account_throttles = AccountThrottles::of_service();
+    } else {
+        config.control_token = Some(keyring.control_token.clone());
+        config.on_advance = Some(Arc::new(move |ahead| {
+            let tables = tables.clone();
+            Box::pin(async move { tables.set_ahead(ahead).await })
+        }));
+    }
+    config
+}
+
+/// Starts the gateway on every listener.
+pub(super) fn serve(
+    stack: &Stack,
+    config: GatewayConfig,
     functions: Arc<LambdaHost>,
     listeners: Listeners,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut config = GatewayConfig::new(&stack.region, &stack.account_id, keyring.lookup());
-    config.dns_suffix = URL_SUFFIX.to_owned();
-    config.control_token = Some(keyring.control_token.clone());
-    config.tls = Some(tls);
-    config.any_address = listeners.host.is_unspecified();
-    config.extra_hosts.push(match listeners.host {
-        IpAddr::V4(host) => host.to_string(),
-        IpAddr::V6(host) => format!("[{host}]"),
-    });
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
     let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
         let message = format!("{error}; correct the template");
@@ -131,21 +156,40 @@ fn error_message(payload: &[u8]) -> String {
     serde_json::from_slice(payload).map_or_else(|_| String::new(), |thrown: Thrown| thrown.error_message)
 }
 
+fn answer(outcome: InvokeOutcome) -> Result<Bytes, BackendError> {
+    match outcome.function_error {
+        Some(_) => Err(BackendError::FunctionError { message: error_message(&outcome.payload) }),
+        None => Ok(outcome.payload),
+    }
+}
+
 /// The function host as the gateway's back end.
 struct Functions(Arc<LambdaHost>);
 
 impl Backend for Functions {
     async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, BackendError> {
-        let outcome =
-            self.0.invoke(function, payload, InvocationType::RequestResponse).await.map_err(refused)?;
-        match outcome.function_error {
-            Some(_) => Err(BackendError::FunctionError { message: error_message(&outcome.payload) }),
-            None => Ok(outcome.payload),
-        }
+        self.0
+            .invoke(function, payload, InvocationType::RequestResponse)
+            .await
+            .map_err(refused)
+            .and_then(answer)
     }
 
     async fn invoke_event(&self, function: &str, payload: Bytes) -> Result<(), BackendError> {
         self.0.invoke(function, payload, InvocationType::Event).await.map(drop).map_err(refused)
+    }
+
+    async fn crash(&self, function: &str, payload: Bytes) -> Result<Bytes, BackendError> {
+        let request = InvokeRequest {
+            crash: true,
+            ..InvokeRequest::new(function, payload, InvocationType::RequestResponse)
+        };
+        self.0.invoke_request(request).await.map_err(refused).and_then(answer)
+    }
+
+    async fn retire(&self, function: &str) {
+        // A function that is not there has nothing warm either.
+        drop(self.0.retire_environments(function));
     }
 }
 

@@ -43,8 +43,9 @@ pub(super) fn start(
     addresses: &Addresses,
     queues: &Arc<Queues>,
     platform_log: PlatformLog,
+    strict: bool,
 ) -> Result<Arc<LambdaHost>, Failure> {
-    let config = HostConfig {
+    let mut config = HostConfig {
         event_records: Some(records(stack, queues)),
         platform_lines: match platform_log {
             PlatformLog::Off => PlatformLines::Off,
@@ -53,6 +54,9 @@ pub(super) fn start(
         },
         ..HostConfig::new(&stack.region, &stack.account_id)
     };
+    if strict {
+        config.event_delay_divisor = 1;
+    }
     let host = LambdaHost::start(config).map_err(|error| Failure::internal(error.to_string()))?;
     let functions = stack.functions.iter().map(|function| FunctionConfig {
         handler: function.handler.clone(),

@@ -55,16 +55,17 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         ca_file: tls.ca_file.clone(),
         rewrites: apis.rewrites(&stack),
     };
-    tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
+    let tables = tables::serve(&stack, args.data.as_deref(), dynamodb, &tasks, stop.clone())?;
     let queues = queues::Queues::new(&stack, args.data.as_deref());
-    let host = functions::start(&stack, &keyring, &addresses, &queues, args.platform_log)?;
+    let host = functions::start(&stack, &keyring, &addresses, &queues, args.platform_log, args.strict)?;
     functions::serve(&host, &stack.region, &keyring, lambda, &tasks, stop.clone());
     let rules = rules::start(&stack, host.clone(), queues.clone(), args.host, args.mqtt_port).await?;
     let ready_apis = apis.ready();
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
     let gateway_stop = CancellationToken::new();
     let gateway_tasks = TaskTracker::new();
-    apis::serve(&stack, &keyring, tls.config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
+    let config = apis::gateway_config(&stack, &keyring, tls.config, tables, apis.host(), args.strict);
+    apis::serve(&stack, config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
 
     let ready = ready::Ready {
         version: 1,
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         mqtt: listen::reachable(rules.local_addr()).to_string(),
         dynamodb: addresses.dynamodb,
         lambda: addresses.lambda,
-        control_token: &keyring.control_token,
+        control_token: (!args.strict).then_some(&*keyring.control_token),
         apis: ready_apis,
     };
     let ready_file = args.ready_file.map(|file| ReadyFile::write(file, &ready)).transpose()?;

@@ -23,7 +23,9 @@ pub(super) struct Ready<'a> {
     pub(super) mqtt: String,
     pub(super) dynamodb: String,
     pub(super) lambda: String,
-    pub(super) control_token: &'a str,
+    /// Absent where there is nothing to control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) control_token: Option<&'a str>,
     /// One entry per API and stage.
     pub(super) apis: Vec<ReadyApi>,
 }

@@ -1,9 +1,16 @@
 //! The stack's tables on an embedded DynamoDB.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use dunlin_stack::{Stack, Table};
-use dynoxide::Database;
+use dynoxide::{Database, storage_backend::Clock};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,6 +21,52 @@ use crate::failure::Failure;
 /// How often expired items are looked for. The service takes days; readers have to filter either way.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The stack's tables, for whoever sets the clock ahead.
+#[derive(Clone)]
+pub(super) struct Tables {
+    database: Database,
+    /// Seconds.
+    ahead: Arc<AtomicU64>,
+}
+
+impl Tables {
+    /// Sets the clock by which items expire ahead of the world's, and deletes what has expired by then. A database in a
+    /// file keeps to the system's clock: its library takes another one in memory only.
+    pub(super) async fn set_ahead(&self, ahead: Duration) {
+        self.ahead.store(ahead.as_secs(), Relaxed);
+        self.sweep().await;
+    }
+
+    async fn sweep(&self) {
+        let database = self.database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(items)) => tracing::debug!("{items} expired items deleted"),
+            Ok(Err(error)) => tracing::warn!("expired items could not be deleted: {error}"),
+        }
+    }
+}
+
+/// The system's clock, and how many seconds it is to be ahead.
+struct AheadClock(Arc<AtomicU64>);
+
+impl Clock for AheadClock {
+    fn now_unix_secs(&self) -> u64 {
+        self.now().as_secs()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.now().as_secs_f64()
+    }
+}
+
+impl AheadClock {
+    fn now(&self) -> Duration {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        real + Duration::from_secs(self.0.load(Relaxed))
+    }
+}
+
 /// Opens the database (a file in `data`, else memory), makes the stack's tables, and serves it over HTTP.
 pub(super) fn serve(
     stack: &Stack,
@@ -21,8 +74,9 @@ pub(super) fn serve(
     listening: Listening,
     tasks: &TaskTracker,
     stop: CancellationToken,
-) -> Result<(), Failure> {
-    let database = open(data)?;
+) -> Result<Tables, Failure> {
+    let ahead = Arc::new(AtomicU64::new(0));
+    let database = open(data, &ahead)?;
     for table in &stack.tables {
         ensure(&database, table)?;
     }
@@ -38,13 +92,14 @@ pub(super) fn serve(
             }
         });
     }
-    tasks.spawn(expire(database, stop));
-    Ok(())
+    let tables = Tables { database, ahead };
+    tasks.spawn(expire(tables.clone(), stop));
+    Ok(tables)
 }
 
-fn open(data: Option<&Path>) -> Result<Database, Failure> {
+fn open(data: Option<&Path>, ahead: &Arc<AtomicU64>) -> Result<Database, Failure> {
     let Some(dir) = data else {
-        return Database::memory()
+        return Database::memory_with_clock(Arc::new(AheadClock(Arc::clone(ahead))))
             .map_err(|error| Failure::internal(format!("cannot make a database: {error}")));
     };
     let file = dir.join("dynamodb.sqlite");
@@ -96,7 +151,7 @@ fn to_json<T: serde::Serialize>(answer: &T) -> Result<Value, Failure> {
 }
 
 /// Deletes expired items now and then: the library does not by itself.
-async fn expire(database: Database, stop: CancellationToken) {
+async fn expire(tables: Tables, stop: CancellationToken) {
     let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -104,12 +159,6 @@ async fn expire(database: Database, stop: CancellationToken) {
             _ = interval.tick() => {}
             () = stop.cancelled() => return,
         }
-        let database = database.clone();
-        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(items)) => tracing::debug!("{items} expired items deleted"),
-            Ok(Err(error)) => tracing::warn!("expired items could not be deleted: {error}"),
-            Err(_) => return,
-        }
+        tables.sweep().await;
     }
 }
