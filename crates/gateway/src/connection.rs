@@ -2,7 +2,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -36,7 +36,6 @@ pub(crate) struct Connection {
     pub(crate) outbox: Outbox,
     last_active_tick: AtomicU64,
     in_flight: AtomicUsize,
-    is_frozen: AtomicBool,
 }
 
 /// What a connection is made of.
@@ -67,7 +66,6 @@ impl Connection {
             outbox: Outbox::default(),
             last_active_tick: AtomicU64::new(new.connected_tick),
             in_flight: AtomicUsize::new(0),
-            is_frozen: AtomicBool::new(false),
         }
     }
 
@@ -89,21 +87,6 @@ impl Connection {
     /// When the last message passed, in milliseconds since 1970.
     pub(crate) fn last_active_at(&self) -> u64 {
         self.connected_at + self.last_active_tick().saturating_sub(self.connected_tick)
-    }
-
-    /// Neither reads nor writes until it thaws: a fault that was asked for.
-    pub(crate) fn freeze(&self) {
-        self.is_frozen.store(true, Relaxed);
-    }
-
-    /// Lets it go on.
-    pub(crate) fn thaw(&self) {
-        self.is_frozen.store(false, Relaxed);
-        self.outbox.wake();
-    }
-
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.is_frozen.load(Relaxed)
     }
 
     /// How many of its messages are with functions.

@@ -95,7 +95,7 @@ impl<B: Backend> Handshake<B> {
         });
         let is_written = matches!(written.await, Ok(Ok(())));
         gateway.faults.on_route(&connection, RouteKey::CONNECT);
-        let socket = Socket::new(stream, head.into_rest()).await;
+        let socket = Socket::new(stream, head.into_rest(), &connection.outbox);
         let tracker = listener.tracker.clone();
         let session = Box::new(Session { gateway, listener, api, connection, socket });
         // A fresh, small task: this one's state held the request.

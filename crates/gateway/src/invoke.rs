@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_events::{ErrorFrame, ErrorMessage, ProxyResult, limits};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     Backend, BackendError,
@@ -12,6 +11,7 @@ use crate::{
     calling::{Site, call},
     connection::{Connection, InFlight},
     event::{EventSource, Occasion},
+    frames::Frames,
     gateway::{Gateway, Listener},
     integration::Prepared,
 };
@@ -62,24 +62,34 @@ impl Failure {
     }
 }
 
+/// When an answer goes to the socket.
+#[derive(Clone, Copy)]
+enum Delivery {
+    /// By whoever has it.
+    AtOnce,
+    /// By the connection's task, which is still reading: with all other answers to what it reads.
+    AfterReading,
+}
+
 /// Routes a message and starts its integration; the caller never waits for it (T8).
 pub(crate) fn start_message<B: Backend>(
     gateway: &Arc<Gateway<B>>,
     listener: &Listener,
     api: &Arc<Api>,
     connection: &Arc<Connection>,
-    text: &Utf8Bytes,
+    text: &str,
 ) {
     let now_ms = gateway.now_ms();
     let request_id = gateway.ids.request(now_ms);
+    let tick = gateway.tick();
+    connection.touch(tick);
     let Some(route) = api.route(text) else {
-        send_error(gateway, connection, ErrorMessage::Forbidden, &request_id);
+        send_error(gateway, connection, ErrorMessage::Forbidden, &request_id, Delivery::AfterReading);
         return;
     };
     gateway.faults.on_route(connection, &route.key);
-    let tick = gateway.tick();
     if !connection.stage.buckets.take(&route.key, tick) || !gateway.account.requests.take(tick) {
-        send_error(gateway, connection, ErrorMessage::TooManyRequests, &request_id);
+        send_error(gateway, connection, ErrorMessage::TooManyRequests, &request_id, Delivery::AfterReading);
         return;
     }
     // The event is made here, so that the text's buffer is free for the next message.
@@ -87,16 +97,16 @@ pub(crate) fn start_message<B: Backend>(
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
     let source = EventSource { api, connection };
     let Some(integration) = &route.integration else {
-        answer(gateway, route, connection, Err(Failure::NoIntegration), &request_id);
+        answer(gateway, route, connection, Err(Failure::NoIntegration), &request_id, Delivery::AfterReading);
         return;
     };
     if let Some(result) = integration.constant() {
-        answer(gateway, route, connection, Ok(result), &request_id);
+        answer(gateway, route, connection, Ok(result), &request_id, Delivery::AfterReading);
         return;
     }
     let prepared = source.prepare_message(integration, &occasion, &message_id, text);
     if let Some(result) = integration.answer_at_once(&prepared) {
-        answer(gateway, route, connection, result, &request_id);
+        answer(gateway, route, connection, result, &request_id, Delivery::AfterReading);
         return;
     }
     let in_flight = InFlight::new(Arc::clone(connection));
@@ -120,7 +130,7 @@ async fn message<B: Backend>(
         }
         None => Err(Failure::NoIntegration),
     };
-    answer(&gateway, &route, in_flight.connection(), result, &request_id);
+    answer(&gateway, &route, in_flight.connection(), result, &request_id, Delivery::AtOnce);
 }
 
 /// Tells the client what came out, if the route does.
@@ -130,26 +140,27 @@ fn answer<B>(
     connection: &Connection,
     result: Result<ProxyResult, Failure>,
     request_id: &str,
+    delivery: Delivery,
 ) {
-    match result.and_then(|result| if route.two_way { response_frame(result).map(Some) } else { Ok(None) }) {
-        Ok(Some(frame)) => send(gateway, connection, frame),
+    match result.and_then(|result| if route.two_way { response_text(result).map(Some) } else { Ok(None) }) {
+        Ok(Some(text)) => send(gateway, connection, &text, delivery),
         Ok(None) => {}
         Err(failure) => {
             let connection_id = connection.id();
             tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
-            send_error(gateway, connection, failure.message(), request_id);
+            send_error(gateway, connection, failure.message(), request_id, delivery);
         }
     }
 }
 
-/// The frame of a two-way route: the body, unchanged, whatever the status (T3, U6); an empty one without (T4).
-fn response_frame(result: ProxyResult) -> Result<Utf8Bytes, Failure> {
+/// The message of a two-way route: the body, unchanged, whatever the status (T3, U6); an empty one without (T4).
+fn response_text(result: ProxyResult) -> Result<String, Failure> {
     let body = result.body.unwrap_or_default();
     let text = if result.is_base64_encoded == Some(true) {
         let decoded = STANDARD.decode(body).map_err(|error| Failure::Malformed(format!("body: {error}")))?;
-        Utf8Bytes::try_from(decoded).map_err(|error| Failure::Malformed(format!("body: {error}")))?
+        String::from_utf8(decoded).map_err(|error| Failure::Malformed(format!("body: {error}")))?
     } else {
-        Utf8Bytes::from(body)
+        body
     };
     if text.len() > limits::MESSAGE_BYTES_MAX {
         return Err(Failure::Malformed(format!(
@@ -160,14 +171,25 @@ fn response_frame(result: ProxyResult) -> Result<Utf8Bytes, Failure> {
     Ok(text)
 }
 
-fn send_error<B>(gateway: &Gateway<B>, connection: &Connection, message: ErrorMessage, request_id: &str) {
+fn send_error<B>(
+    gateway: &Gateway<B>,
+    connection: &Connection,
+    message: ErrorMessage,
+    request_id: &str,
+    delivery: Delivery,
+) {
     let frame = ErrorFrame { message, connection_id: &connection.id(), request_id };
     gateway.counters.error_frames.increment();
-    send(gateway, connection, frame.to_string().into());
+    send(gateway, connection, &frame.to_string(), delivery);
 }
 
-fn send<B>(gateway: &Gateway<B>, connection: &Connection, frame: Utf8Bytes) {
-    match connection.outbox.answer(frame, gateway.config.limits.outbox_bytes_max) {
+fn send<B>(gateway: &Gateway<B>, connection: &Connection, text: &str, delivery: Delivery) {
+    let (message, bytes_max) = (Frames::text(text), gateway.config.limits.outbox_bytes_max);
+    let sent = match delivery {
+        Delivery::AtOnce => connection.outbox.answer(message, bytes_max),
+        Delivery::AfterReading => connection.outbox.answer_later(message, bytes_max),
+    };
+    match sent {
         Ok(()) => {
             gateway.counters.messages_out.increment();
             connection.touch(gateway.tick());
@@ -190,8 +212,8 @@ mod tests {
 
     #[track_caller]
     fn check(answer: &str, expected: Option<&str>) {
-        let frame = response_frame(ProxyResult::from_answer(answer.as_bytes()).unwrap());
-        assert_eq!(frame.ok().as_deref(), expected, "{answer}");
+        let text = response_text(ProxyResult::from_answer(answer.as_bytes()).unwrap());
+        assert_eq!(text.ok().as_deref(), expected, "{answer}");
     }
 
     #[test]

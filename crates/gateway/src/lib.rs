@@ -110,6 +110,8 @@ mod closing;
 mod connection;
 mod disconnect;
 mod event;
+mod frames;
+mod inbound;
 mod invoke;
 mod outbox;
 mod registry;

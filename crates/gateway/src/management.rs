@@ -11,12 +11,12 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use time::{format_description::FormatItem, macros::format_description};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     api::Api,
     closing::CloseCause,
     connection::Connection,
+    frames::Frames,
     gateway::Gateway,
     http_service::{Answer, json, message},
     outbox::Refused,
@@ -111,11 +111,11 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
 /// Hands a payload over to the connection; 200 says accepted, not received (C9).
 fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: Bytes) -> Answer {
     // U11: everything is sent as text (C7), and what is not text can only be refused.
-    let Ok(text) = Utf8Bytes::try_from(body) else {
+    let Ok(text) = str::from_utf8(&body) else {
         let text = "the payload is not UTF-8, and connections carry text only";
         return error(StatusCode::BAD_REQUEST, "BadRequestException", text);
     };
-    match connection.outbox.post(text, gateway.config.limits.outbox_bytes_max) {
+    match connection.outbox.post(Frames::text(text), gateway.config.limits.outbox_bytes_max) {
         Ok(()) => {
             gateway.counters.messages_out.increment();
             connection.touch(gateway.tick());

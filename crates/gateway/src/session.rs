@@ -1,5 +1,6 @@
 use std::{
     future::poll_fn,
+    ops::ControlFlow,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -12,7 +13,7 @@ use crate::{
     disconnect,
     gateway::{Gateway, Listener},
     invoke,
-    socket::{Received, Socket},
+    socket::{Socket, Stop},
 };
 
 /// The life of one connection after its handshake: one task that reads, routes and writes, and never waits for a function.
@@ -45,29 +46,15 @@ impl<B: Backend> Session<B> {
             if let Some(cause) = self.connection.outbox.close_cause() {
                 return Poll::Ready(cause.into());
             }
-            if self.connection.is_frozen() {
+            if self.connection.outbox.is_frozen() {
                 return Poll::Pending;
             }
             let mut held_back = self.must_hold_back();
-            while !held_back {
-                let Poll::Ready(received) = self.socket.poll_read(cx) else {
-                    break;
-                };
-                match received {
-                    Received::Text(text) => {
-                        self.gateway.counters.messages_in.increment();
-                        self.connection.touch(self.gateway.tick());
-                        invoke::start_message(
-                            &self.gateway,
-                            &self.listener,
-                            &self.api,
-                            &self.connection,
-                            &text,
-                        );
-                        held_back = self.must_hold_back();
-                    }
-                    Received::Control => {}
-                    Received::End(ending) => return Poll::Ready(ending),
+            if !held_back {
+                match self.poll_read(cx) {
+                    Poll::Ready(Stop::End(ending)) => return Poll::Ready(ending),
+                    Poll::Ready(Stop::HeldBack) => held_back = true,
+                    Poll::Pending => {}
                 }
             }
             match self.socket.poll_write(cx, &self.connection.outbox) {
@@ -82,28 +69,42 @@ impl<B: Backend> Session<B> {
         }
     }
 
+    /// Starts what the client's messages ask for, until it has no more to say or as much on the way as it may.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        let Session { gateway, listener, api, connection, socket } = self;
+        socket.poll_read(cx, &connection.outbox, |text| {
+            gateway.counters.messages_in.increment();
+            invoke::start_message(gateway, listener, api, connection, text);
+            if must_hold_back(gateway, connection) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
     /// Whether the client has as much on the way as it may: then nothing more is read from it, and its own network
     /// tells it to wait.
     fn must_hold_back(&self) -> bool {
-        let limits = &self.gateway.config.limits;
-        self.connection.in_flight() >= limits.invocations_per_connection_max
-            || self.connection.outbox.is_full(limits.outbox_bytes_max)
+        must_hold_back(&self.gateway, &self.connection)
     }
 
     /// Takes the connection out of reach, closes it, and only then tells `$disconnect` (X1).
     async fn end(self, ending: Ending) {
         let Session { gateway, listener, api, connection, socket } = self;
         api.registry.remove(&connection.key);
-        match &ending {
-            // What waits still goes out, and nothing more comes in. An earlier cause stands.
-            Ending::ByGateway(cause) => drop(connection.outbox.close(*cause)),
-            Ending::ByClient(_) | Ending::Lost => connection.outbox.end(),
-        }
-        socket.close(&connection.outbox, &ending).await;
         connection.outbox.end();
+        socket.close(&connection.outbox, &ending).await;
+        connection.outbox.discard();
         gateway.counters.connections_now.decrement();
         tracing::debug!(connection_id = connection.id(), code = ending.code(), "disconnected");
         let told = disconnect::tell(&gateway, &api, &connection, &ending);
         listener.kill.run_until_cancelled(told).await;
     }
+}
+
+fn must_hold_back<B>(gateway: &Gateway<B>, connection: &Connection) -> bool {
+    let limits = &gateway.config.limits;
+    connection.in_flight() >= limits.invocations_per_connection_max
+        || connection.outbox.is_full(limits.outbox_bytes_max)
 }

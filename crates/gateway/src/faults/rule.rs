@@ -172,7 +172,7 @@ impl Rule {
     }
 
     pub(super) fn freeze(&self, connection: &Arc<Connection>) {
-        connection.freeze();
+        connection.outbox.freeze();
         let mut frozen = self.state.frozen.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that are gone make room.
         if frozen.len() == frozen.capacity() {
@@ -183,7 +183,7 @@ impl Rule {
 
     pub(super) fn thaw_all(&self) {
         let frozen = std::mem::take(&mut *self.state.frozen.lock().unwrap_or_else(PoisonError::into_inner));
-        frozen.iter().filter_map(Weak::upgrade).for_each(|connection| connection.thaw());
+        frozen.iter().filter_map(Weak::upgrade).for_each(|connection| connection.outbox.thaw());
     }
 }
 

@@ -95,7 +95,11 @@ async fn parts_come_in_order() {
         ("a text inside a message", [frame(TEXT, "a"), text("b")].concat(), closed(1002)),
         ("the start of a text inside a message", [frame(TEXT, "a"), frame(TEXT, "b")].concat(), closed(1002)),
         ("a binary inside a text", [frame(TEXT, "a"), frame(FIN | BINARY, "b")].concat(), closed(1002)),
-        ("a text inside a binary", [frame(BINARY, "a"), text("b")].concat(), closed(1002)),
+        (
+            "a text inside a binary, whose start is enough",
+            [frame(BINARY, "a"), text("b")].concat(),
+            closed(1003),
+        ),
         (
             "a ping, then a continuation of nothing",
             [frame(FIN | PING, "p"), frame(FIN | CONTINUE, "x")].concat(),
