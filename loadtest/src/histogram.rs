@@ -56,6 +56,7 @@ pub fn summarize(histogram: &Histogram<u64>) -> Latency {
         p90_us: quantile_us(histogram, 0.9),
         p99_us: quantile_us(histogram, 0.99),
         p999_us: quantile_us(histogram, 0.999),
+        p9999_us: quantile_us(histogram, 0.9999),
         max_us: Some(microseconds(histogram.max())),
         curve: CURVE.iter().filter_map(|&q| Some((q, quantile_us(histogram, q)?))).collect(),
         hdr: encode(histogram).ok(),

@@ -68,6 +68,7 @@ mod publisher;
 mod reader;
 mod recorder;
 pub mod report;
+pub mod results;
 pub mod run;
 mod socket;
 pub mod summary;

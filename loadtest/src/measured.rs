@@ -1,15 +1,15 @@
 //! What a run measured: the one structure between the swarm, which fills it, and the reports, which only read it.
 //!
-//! It can be written and read (serde; times are HdrHistogram V2 with DEFLATE, in base64), so that several processes
-//! measure one run: each writes its [`Measured`], and adding them up gives the run's. How each part adds up is said
-//! with it; verdicts and reasons ([`Measured::thresholds`], [`Measured::invalid`], [`Phase::thresholds`]) do not, and
-//! are made again from the sum.
+//! It is written as `report.json`, and read again with the interval logs beside it ([`crate::results`]), so that several
+//! processes measure one run: each writes its [`Measured`], and adding them up gives the run's. How each part adds up is
+//! said with it; verdicts and reasons ([`Measured::thresholds`], [`Measured::invalid`], [`Phase::thresholds`]) do not,
+//! and are made again from the sum.
 //!
-//! All times on the wire of this structure are nanoseconds. Seconds count from the start of the schedule, which is the
-//! start of the first phase.
+//! Written times are nanoseconds, except inside of a latency ([`Latency`](crate::report::Latency)), which has
+//! microseconds. Seconds count from the start of the schedule, which is the start of the first phase.
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::histogram;
 
@@ -203,7 +203,7 @@ pub struct Series {
 
 /// A histogram of nanoseconds: three digits from 1 µs to 60 s; what is above counts as 60 s.
 ///
-/// Serialised as HdrHistogram V2 with DEFLATE, in base64, which other implementations read.
+/// Serialised as a [`Latency`](crate::report::Latency), of which only the histogram is read again.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Times(pub Histogram<u64>);
 
@@ -247,7 +247,9 @@ pub struct Second {
     pub errors: Vec<(u32, u64)>,
     /// Processors that the generator used, 1.0 being one of them. Parts add.
     pub generator_cpus: f64,
-    /// Latencies that were *recorded* in it, warm-up included. Parts add by series.
+    /// Latencies that were *recorded* in it, warm-up included. Parts add by series. They are written without their
+    /// histograms, which are in the interval logs.
+    #[serde(serialize_with = "write_intervals", skip_deserializing)]
     pub intervals: Vec<Series>,
 }
 
@@ -377,6 +379,21 @@ impl Times {
     pub fn add(&mut self, other: &Times) {
         self.0.add(&other.0).expect("both have the bounds of `Times::default`");
     }
+
+    /// The times of a histogram as text: HdrHistogram V2 with DEFLATE, base64.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if the text is not that of a histogram.
+    pub(crate) fn decode(text: &str) -> Result<Times, String> {
+        let decoded = histogram::decode(text)?;
+        // Into the bounds of all others, so that adding cannot fail.
+        let mut times = Times::default();
+        for value in decoded.iter_recorded() {
+            times.0.saturating_record_n(value.value_iterated_to(), value.count_at_value());
+        }
+        Ok(times)
+    }
 }
 
 impl Default for Times {
@@ -386,22 +403,42 @@ impl Default for Times {
 }
 
 impl Serialize for Times {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        histogram::encode(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        histogram::summarize(&self.0).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Times {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Times, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let decoded = histogram::decode(&text).map_err(serde::de::Error::custom)?;
-        // Into the bounds of all others, so that adding cannot fail.
-        let mut times = Times::default();
-        for value in decoded.iter_recorded() {
-            times.0.saturating_record_n(value.value_iterated_to(), value.count_at_value());
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Times, D::Error> {
+        #[derive(Deserialize)]
+        struct Hdr {
+            hdr: Option<String>,
         }
-        Ok(times)
+        match Hdr::deserialize(deserializer)?.hdr {
+            Some(text) => Times::decode(&text).map_err(serde::de::Error::custom),
+            None => Ok(Times::default()),
+        }
     }
+}
+
+/// A series of one second: what is left of it once its histogram is elsewhere.
+#[derive(Serialize)]
+struct Interval<'a> {
+    name: &'a SeriesName,
+    count: u64,
+    p50_us: Option<f64>,
+    p99_us: Option<f64>,
+    max_us: Option<f64>,
+}
+
+fn write_intervals<S: Serializer>(intervals: &[Series], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(intervals.iter().map(|Series { name, times: Times(times) }| Interval {
+        name,
+        count: times.len(),
+        p50_us: histogram::quantile_us(times, 0.5),
+        p99_us: histogram::quantile_us(times, 0.99),
+        max_us: histogram::quantile_us(times, 1.0),
+    }))
 }
 
 impl std::fmt::Display for Metric {
@@ -470,7 +507,9 @@ mod tests {
         }
         read.add(&times);
         assert_eq!(read.0.len(), 10);
-        assert!(serde_json::from_str::<Times>(r#""AAAA""#).is_err());
+        assert!(serde_json::from_str::<Times>(r#"{"hdr":"AAAA"}"#).is_err());
+        // What a reader of the report sees.
+        assert!(text.contains(r#""p50_us":70."#), "{text}");
     }
 
     #[test]

@@ -189,6 +189,8 @@ pub struct Latency {
     pub p99_us: Option<f64>,
     /// 99.9th percentile.
     pub p999_us: Option<f64>,
+    /// 99.99th percentile.
+    pub p9999_us: Option<f64>,
     /// Largest.
     pub max_us: Option<f64>,
     /// The curve, for plots: pairs of quantile (0 to 1) and microseconds.
