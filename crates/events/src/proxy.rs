@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json_problem;
+
 /// What a proxy function returns (T6).
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,7 +28,7 @@ pub struct ProxyResult {
 /// A function's answer that is not a proxy result: the gateway answers with R9, or 502 on `$connect` (T5, H10).
 #[derive(Debug, thiserror::Error)]
 #[error("malformed proxy result: {0}")]
-pub struct MalformedProxyResult(#[from] serde_json::Error);
+pub struct MalformedProxyResult(String);
 
 impl ProxyResult {
     /// A result with this status and no body.
@@ -44,9 +46,9 @@ impl ProxyResult {
         }
         // A derived struct would also take an array of its fields in order.
         if answer.trim_ascii_start().first() != Some(&b'{') {
-            return Err(MalformedProxyResult(serde::de::Error::custom("an object is expected")));
+            return Err(MalformedProxyResult("an object is expected".to_owned()));
         }
-        Ok(serde_json::from_slice(answer)?)
+        serde_json::from_slice(answer).map_err(|error| MalformedProxyResult(json_problem(&error)))
     }
 
     /// The JSON of a result that has no more than this, in the order of the fields. What a handler answers a thousand times a

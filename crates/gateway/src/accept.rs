@@ -1,16 +1,19 @@
-use std::{net::SocketAddr, sync::Arc};
+//! From a TCP connection to its kind, and what becomes of clients that there is no room for.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::{
-    net::TcpStream,
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Backend,
+    Backend, Limits,
     api::Api,
+    closing::GOODBYE_TIME_MAX,
     gateway::{Gateway, Listener},
     handshake::{Handshake, is_upgrade},
     head::{Head, HeadError},
@@ -21,6 +24,101 @@ use crate::{
 
 /// The first byte of a TLS connection: a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The pause after a failing accept, which is mostly a want of descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// Clients without room that are told so at once; beyond, their sockets are just closed. Ours: each costs a descriptor for up to
+/// [`GOODBYE_TIME_MAX`], when there are few.
+const TURNED_AWAY_MAX: usize = 64;
+
+/// Room for sockets.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    open_requests: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let room = |sockets: usize| Arc::new(Semaphore::new(sockets.min(Semaphore::MAX_PERMITS)));
+        Admission { open_requests: room(limits.open_requests_max), turned_away: room(TURNED_AWAY_MAX) }
+    }
+}
+
+/// Accepts clients for as long as it is polled. A failing accept, and the lack of room, are told once, not for each client.
+pub(crate) async fn accept<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    api: &Arc<Api>,
+    listener: &TcpListener,
+    me: &Arc<Listener>,
+) {
+    let (mut is_failing, mut is_full) = (false, false);
+    loop {
+        let (tcp, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if !is_failing {
+                    tracing::warn!("accept failed, trying again until it does not: {error}");
+                }
+                is_failing = true;
+                sleep(ACCEPT_RETRY_DELAY).await;
+                continue;
+            }
+        };
+        is_failing = false;
+        let kill = me.kill.clone();
+        match gateway.room() {
+            Some(permit) => {
+                is_full = false;
+                let admission =
+                    admit(Arc::clone(gateway), Arc::clone(me), Arc::clone(api), tcp, peer, permit);
+                me.tracker.spawn(kill.run_until_cancelled_owned(admission));
+            }
+            None => {
+                if !is_full {
+                    let Limits { sockets_max, open_requests_max, .. } = gateway.config.limits;
+                    tracing::warn!(sockets_max, open_requests_max, "no room for more clients: they get 503");
+                }
+                is_full = true;
+                gateway.counters.refusals.increment();
+                if let Ok(permit) = Arc::clone(&gateway.admission.turned_away).try_acquire_owned() {
+                    let turned_away = turn_away(Arc::clone(gateway), tcp, permit);
+                    me.tracker.spawn(kill.run_until_cancelled_owned(turned_away));
+                }
+            }
+        }
+    }
+}
+
+impl<B> Gateway<B> {
+    /// Room for one more socket. Nobody is kept waiting for it: a client that is told can try again.
+    fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let limits = &self.config.limits;
+        let requests = &self.admission.open_requests;
+        let open_requests = limits.open_requests_max.saturating_sub(requests.available_permits());
+        let connections = usize::try_from(self.counters.connections_now.get()).unwrap_or(usize::MAX);
+        if connections.saturating_add(open_requests) >= limits.sockets_max {
+            return None;
+        }
+        Arc::clone(requests).try_acquire_owned().ok()
+    }
+}
+
+/// Tells a client that there is no room for it. One that speaks TLS would not understand.
+async fn turn_away<B>(gateway: Arc<Gateway<B>>, tcp: TcpStream, _turned_away: OwnedSemaphorePermit) {
+    let mut first = [0];
+    match timeout(GOODBYE_TIME_MAX, tcp.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] != TLS_HANDSHAKE => {}
+        _ => return,
+    }
+    let now_ms = gateway.now_ms();
+    let refusal = Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the gateway has no room for another socket; close some, or raise the limit of open files",
+    );
+    refusal.send(&mut Stream::Plain(tcp), &gateway.ids.request(now_ms), now_ms).await;
+}
 
 /// Takes one TCP connection from its first byte to its kind: a WebSocket handshake, or ordinary HTTP.
 pub(crate) async fn admit<B: Backend>(

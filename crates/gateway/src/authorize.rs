@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use dunlin_events::{AuthorizerResponse, RouteKey, limits};
+use dunlin_events::{AuthorizerResponse, RouteKey, json_problem, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{
     Map, Value,
@@ -273,8 +273,8 @@ fn read(answer: &[u8]) -> Result<AuthorizerResponse, String> {
         let max = limits::AUTHORIZER_RESULT_BYTES_MAX;
         return Err(format!("its answer has {} bytes; at most {max} are possible", answer.len()));
     }
-    let response: AuthorizerResponse =
-        serde_json::from_slice(answer).map_err(|error| format!("its answer is no authorizer's: {error}"))?;
+    let response: AuthorizerResponse = serde_json::from_slice(answer)
+        .map_err(|error| format!("its answer is no authorizer's: {}", json_problem(&error)))?;
     let nested = response.context.iter().flatten().find(|(_, value)| value.is_array() || value.is_object());
     match nested {
         Some((key, _)) => Err(format!("context.{key} is neither a string nor a number nor a boolean")),

@@ -124,6 +124,11 @@ pub struct Limits {
     pub invocations_per_connection_max: usize,
     /// Bytes that may wait for one client to read them; a post beyond answers 429 (C3).
     pub outbox_bytes_max: usize,
+    /// Sockets that are not, or not yet, connections: they read a request, wait for `$connect`, or serve management calls.
+    /// A client beyond is refused with 503.
+    pub open_requests_max: usize,
+    /// All sockets together. A client beyond is refused with 503. It should leave room in the process's limit of open files.
+    pub sockets_max: usize,
 }
 
 /// Ours: the service publishes none. Long enough for a slow network, short enough that idle sockets cannot pile up.
@@ -138,6 +143,13 @@ const INVOCATIONS_PER_CONNECTION_MAX: usize = 64;
 /// Ours: two messages of the largest size.
 const OUTBOX_BYTES_MAX: usize = 2 * limits::MESSAGE_BYTES_MAX;
 
+/// Ours: what the service's default of 500 connects a second makes of a `$connect` that takes its full 29 s, and below usual limits of
+/// open files.
+const OPEN_REQUESTS_MAX: usize = 15_000;
+
+/// Ours: more than one client machine has ports to connect from.
+const SOCKETS_MAX: usize = 65_536;
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -147,6 +159,8 @@ impl Default for Limits {
             keep_alive_timeout: KEEP_ALIVE_TIMEOUT,
             invocations_per_connection_max: INVOCATIONS_PER_CONNECTION_MAX,
             outbox_bytes_max: OUTBOX_BYTES_MAX,
+            open_requests_max: OPEN_REQUESTS_MAX,
+            sockets_max: SOCKETS_MAX,
         }
     }
 }

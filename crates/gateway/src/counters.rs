@@ -68,7 +68,7 @@ impl Counter {
         self.0.fetch_sub(1, Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }

@@ -9,13 +9,13 @@ use std::{
 
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, Limits, accept,
+    ApiConfig, Backend, ConfigError, Counters, GatewayConfig, Limits,
+    accept::{self, Admission},
     api::Api,
     clock::{Time, millis},
     closing::CloseCause,
@@ -23,7 +23,7 @@ use crate::{
     counters::LiveCounters,
     faults::Faults,
     host::Hosts,
-    ids::Ids,
+    ids::{IdBytes, Ids},
     integration::HttpClient,
     sigv4::{MANAGEMENT_SERVICE, Verifier},
     throttle::AccountBuckets,
@@ -43,8 +43,7 @@ pub struct Gateway<B> {
     pub(crate) http: HttpClient,
     apis: HashMap<Box<str>, Arc<Api>>,
     listeners: AtomicU32,
-    /// Room for sockets that are not, or not yet, connections.
-    open_requests: Arc<Semaphore>,
+    pub(crate) admission: Admission,
 }
 
 /// One call of [`Gateway::serve`].
@@ -63,13 +62,6 @@ pub(crate) struct Listener {
 /// How long [`Gateway::serve`] may take to close its connections and tell `$disconnect`. Ours: a developer who presses
 /// Ctrl-C waits that long at most.
 pub const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Sockets that read a request, wait for `$connect` or serve management calls. Ours: what the service's default of 500 connects a
-/// second makes of a `$connect` that takes its full 29 s, and below usual descriptor limits. Beyond, the kernel's backlog waits.
-const OPEN_REQUESTS_MAX: usize = 15_000;
-
-/// The pause after a failing accept, which is mostly a want of descriptors.
-const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Connections are looked at for their idle time and age this many times in the shorter of both, and at least every second, which is
 /// finer than the service's own (U21).
@@ -108,7 +100,7 @@ impl<B: Backend> Gateway<B> {
             account: AccountBuckets::new(config.account_throttles),
             apis: compiled,
             listeners: AtomicU32::new(0),
-            open_requests: Arc::new(Semaphore::new(OPEN_REQUESTS_MAX)),
+            admission: Admission::new(&config.limits),
             config,
         }))
     }
@@ -136,7 +128,7 @@ impl<B: Backend> Gateway<B> {
             kill: CancellationToken::new(),
         });
         me.tracker.spawn(sweep(Arc::clone(self), Arc::clone(&me)));
-        let accepting = self.accept(api, &listener, &me);
+        let accepting = accept::accept(self, api, &listener, &me);
         me.shutdown.run_until_cancelled(accepting).await;
         drop(listener);
 
@@ -154,25 +146,6 @@ impl<B: Backend> Gateway<B> {
     /// What has happened so far.
     pub fn counters(&self) -> Counters {
         self.counters.read()
-    }
-
-    async fn accept(self: &Arc<Self>, api: &Arc<Api>, listener: &TcpListener, me: &Arc<Listener>) {
-        loop {
-            // The semaphore is never closed.
-            let Ok(permit) = Arc::clone(&self.open_requests).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((tcp, peer)) => {
-                    let admission =
-                        accept::admit(Arc::clone(self), Arc::clone(me), Arc::clone(api), tcp, peer, permit);
-                    let kill = me.kill.clone();
-                    me.tracker.spawn(kill.run_until_cancelled_owned(admission));
-                }
-                Err(error) => {
-                    tracing::warn!("accept failed, trying again: {error}");
-                    sleep(ACCEPT_RETRY_DELAY).await;
-                }
-            }
-        }
     }
 }
 
@@ -227,6 +200,11 @@ impl<B> Gateway<B> {
                 api.registry.remove(key);
             });
         }
+    }
+
+    /// Whether a connection with this id belongs to another API than this one.
+    pub(crate) fn is_of_another_api(&self, key: &IdBytes, api: &Api) -> bool {
+        self.apis.values().any(|other| other.id != api.id && other.registry.get(key).is_some())
     }
 
     fn for_each_connection(&self, listener: &Listener, mut visit: impl FnMut(&Connection)) {

@@ -63,6 +63,7 @@ pub(crate) async fn serve_http<B: Backend>(
 
 async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, api: &Arc<Api>, request: Request<Incoming>) -> Answer {
     let now_ms = gateway.now_ms();
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     // Of two it would be unclear which one counts.
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
@@ -87,6 +88,10 @@ async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, api: &Arc<Api>, request: 
     // SDKs set their own clock by it, so it has to be the one that signatures are verified with.
     if let Ok(date) = HeaderValue::try_from(http_date(gateway.time.real_ms())) {
         answer.headers_mut().insert(header::DATE, date);
+    }
+    // RFC 9112, section 6.1: a request may have told somebody in between another length of its body. No SDK sends chunks.
+    if is_chunked {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
 }

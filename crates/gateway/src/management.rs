@@ -92,7 +92,12 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
     }
     let connection = api.registry.get(&key).filter(|connection| connection.stage.name == target.stage);
     let Some(connection) = connection else {
-        return gone();
+        // C14.
+        return if gateway.is_of_another_api(&key, api) {
+            message(StatusCode::FORBIDDEN, "Forbidden")
+        } else {
+            gone()
+        };
     };
     match parts.method {
         Method::POST => post(gateway, &connection, body),

@@ -12,6 +12,9 @@ pub(super) const SIGNATURE: &str = "X-Amz-Signature";
 /// The longest time that a presigned query may hold: seven days, as AWS documents it.
 const EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// Characters of a credential scope: ours, twice what any region and service make. It is told to the caller and logged.
+const SCOPE_CHARS_MAX: usize = 128;
+
 /// A signature, and what it says about itself.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
@@ -28,11 +31,23 @@ pub(super) struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     pub(super) fn of(request: &SignedRequest<'a>) -> Result<Self, Denied> {
-        let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        match header("authorization") {
-            Some(authorization) => Self::in_headers(authorization, &header),
-            None => Self::in_query(request.query.unwrap_or_default()),
+        // Of two it would be unclear which one counts.
+        for name in ["authorization", "x-amz-date", "x-amz-security-token"] {
+            if request.headers.get_all(name).iter().nth(1).is_some() {
+                return Err(Denied::Malformed("a header that it needs stands there twice"));
+            }
         }
+        let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let claim = match header("authorization") {
+            Some(authorization) => Self::in_headers(authorization, &header)?,
+            None => Self::in_query(request.query.unwrap_or_default())?,
+        };
+        if claim.scope.len() > SCOPE_CHARS_MAX || !claim.scope.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Denied::Malformed(
+                "the credential is not like AKIA…/20240724/region/service/aws4_request",
+            ));
+        }
+        Ok(claim)
     }
 
     /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
@@ -43,9 +58,10 @@ impl<'a> Claim<'a> {
             .ok_or(Denied::Malformed("it does not begin with AWS4-HMAC-SHA256"))?;
         let parameter = |name: &str| {
             let value = |part: &'a str| part.trim().strip_prefix(name)?.strip_prefix('=');
-            parameters.split(',').find_map(value).filter(|value| !value.is_empty())
+            let mut values = parameters.split(',').filter_map(value);
+            values.next().filter(|value| !value.is_empty() && values.next().is_none())
         };
-        let missing = || Denied::Malformed("Credential, SignedHeaders and Signature are expected");
+        let missing = || Denied::Malformed("Credential, SignedHeaders and Signature are expected, once");
         let credential = parameter("Credential").ok_or_else(missing)?;
         let (access_key_id, scope) = credential.split_once('/').ok_or_else(missing)?;
         let signed_headers = parameter("SignedHeaders").ok_or_else(missing)?;

@@ -173,6 +173,34 @@ fn half_signatures_are_named() {
     assert!(matches!(verify(&request, b""), Err(Denied::Malformed(_))));
 }
 
+#[test]
+fn nothing_may_stand_twice() {
+    for name in ["authorization", "x-amz-date", "x-amz-security-token"] {
+        let mut request = FUNCTION.sign("GET", "/x", &[HOST], b"");
+        let value = request.headers()[name].clone();
+        request.headers_mut().append(name, value);
+        assert!(matches!(verify(&request, b""), Err(Denied::Malformed(_))), "{name}");
+    }
+    let mut request = OPERATOR.sign("GET", "/x", &[HOST], b"");
+    let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let signature = authorization.rsplit_once("Signature=").unwrap().1;
+    let twice = format!("{authorization}, Signature={signature}");
+    request.headers_mut().insert("authorization", twice.parse().unwrap());
+    assert!(matches!(verify(&request, b""), Err(Denied::Malformed(_))));
+}
+
+/// What is told and logged is short and of one line.
+#[test]
+fn a_scope_cannot_carry_anything() {
+    let query = presigned(&OPERATOR, "/dev", 60).uri().query().unwrap().to_owned();
+    for part in ["x%0aforged%20line", &"x".repeat(5_000), "%1b[31m", "%C3%A4"] {
+        let query = query.replace("eu-west-1", part);
+        let url = format!("http://localhost:3001/dev?{query}");
+        let request = Request::builder().uri(url).header(HOST.0, HOST.1).body(()).unwrap();
+        assert!(matches!(verify(&request, b""), Err(Denied::Malformed(_))), "{part}");
+    }
+}
+
 /// How a browser gets a signature: in the query, for a while (A9).
 fn presigned(caller: &Caller, target: &str, expires: u64) -> Request<()> {
     let mut settings = SigningSettings::default();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of test functions")]
 
 mod authorizing;
+mod certificates;
 mod control;
 mod events;
 mod faults;

@@ -239,7 +239,9 @@ async fn only_connections_of_that_api_and_stage_are_found() {
     assert_eq!(status, 403);
     // The other API, by its host.
     caller.host = "second.execute-api.eu-west-1.amazonaws.com".to_owned();
-    check(&mut caller, &path(&id), gone).await;
+    // C14.
+    check(&mut caller, &path(&id), forbidden).await;
+    check(&mut caller, &path("Zk3pQdXMDoECEeg="), gone).await;
     caller.host = "rebound.example".to_owned();
     check(&mut caller, &path(&id), forbidden).await;
 }

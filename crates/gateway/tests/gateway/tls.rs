@@ -1,52 +1,13 @@
 //! Plain text and TLS on one port.
 
-use std::sync::Arc;
-
-use dunlin_gateway::rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
-};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use dunlin_gateway::rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async;
 
+use crate::certificates::{certificates, connector};
 use crate::harness::{
     Act, Client, Stack, api, config, read_all, route, soon, status_of, two_way, upgrade_lines,
 };
-
-/// A certificate authority, and a server certificate for localhost and 127.0.0.1 that it signed.
-fn certificates() -> (CertificateDer<'static>, Arc<ServerConfig>) {
-    let ca_key = KeyPair::generate().unwrap();
-    let mut ca = CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_certificate = ca.self_signed(&ca_key).unwrap();
-    let issuer = Issuer::new(ca, ca_key);
-    let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    (ca_certificate.der().clone(), Arc::new(server))
-}
-
-fn connector(authority: CertificateDer<'static>) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority).unwrap();
-    let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(client))
-}
 
 #[tokio::test]
 async fn both_speak_on_one_port() {

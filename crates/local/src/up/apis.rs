@@ -12,6 +12,7 @@ use super::{
     api_config::api_config,
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
+    open_files,
     ready::ReadyApi,
     tables::Tables,
 };
@@ -104,6 +105,7 @@ pub(super) fn gateway_config(
         IpAddr::V4(host) => host.to_string(),
         IpAddr::V6(host) => format!("[{host}]"),
     });
+    config.limits.sockets_max = open_files::sockets_max();
     if strict {
         config.account_throttles = AccountThrottles::of_service();
     } else {

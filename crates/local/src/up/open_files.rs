@@ -6,6 +6,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Functions do not inherit it: they have the service's own limit.
 const OPEN_FILES_MAX: u64 = 65_536;
 
+/// Open files that clients do not get: for tables, queues, functions and their events, and the clients of the broker. Ours: what a
+/// thousand function processes take at two each; of a small limit a quarter.
+const RESERVED_MAX: u64 = 2_048;
+
+/// Sockets that the gateway may hold under the limit of this process.
+pub(super) fn sockets_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(OPEN_FILES_MAX);
+    usize::try_from(limit - RESERVED_MAX.min(limit / 4)).unwrap_or(usize::MAX)
+}
+
 /// Raises the limit as far as an ordinary user may, up to [`OPEN_FILES_MAX`].
 pub(super) fn allow() {
     let limit = getrlimit(Resource::Nofile);
