@@ -78,7 +78,7 @@ impl<'a> Range<'a> {
                     high = (high / step).ceil() * step;
                 }
                 Scale::Log => {
-                    (low, high) = ((low + 1e-9).floor(), (high - 1e-9).ceil());
+                    (low, high) = (log_below(low), -log_below(-high));
                     high = high.max(low + 1.0);
                 }
                 _ => {}
@@ -114,7 +114,7 @@ impl<'a> Range<'a> {
             Scale::Log => {
                 // Powers of ten; between them 2 and 5 where there is room.
                 let decades = self.high - self.low;
-                let leaves: &[f64] = if decades <= 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let leaves: &[f64] = if decades <= 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 let every = (decades / TICKS_MAX as f64).ceil().max(1.0) as i32;
                 let powers = (self.low.floor() as i32..=self.high.ceil() as i32).step_by(every as usize);
                 let values =
@@ -156,6 +156,15 @@ fn place(scale: &Scale, value: f64) -> Option<f64> {
         Scale::Log | Scale::Percentile => return None,
     };
     place.is_finite().then_some(place.min(if *scale == Scale::Percentile { NINES_MAX } else { f64::MAX }))
+}
+
+/// The largest place of 1, 2 or 5 times a power of ten that is not above this one, or, mirrored, the smallest not below:
+/// the leaves of a decade are the same places seen from above.
+fn log_below(place: f64) -> f64 {
+    let decade = (place + 1e-9).floor();
+    let leaves = [5_f64.log10(), 2_f64.log10(), 0.0];
+    let leaf = leaves.into_iter().find(|leaf| decade + leaf <= place + 1e-9).unwrap_or(0.0);
+    decade + leaf
 }
 
 /// A percentage with as many nines as it needs.
@@ -218,9 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn log_axes_hold_whole_decades() {
-        let range = Range::over(&Scale::Log, Unit::Nanoseconds, [0.0, 3e5, 4e7], false, true).unwrap();
-        assert_eq!(texts(&range), ["100 µs", "1 ms", "10 ms", "100 ms"]);
+    fn log_axes_begin_and_end_at_one_two_or_five() {
+        let range = Range::over(&Scale::Log, Unit::Nanoseconds, [0.0, 3e5, 4.1e7], false, true).unwrap();
+        assert_eq!(texts(&range), ["200 µs", "500 µs", "1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms"]);
+        assert_eq!((range.at(2e5), range.at(5e7)), (Some(0.0), Some(1.0)));
         let narrow = Range::over(&Scale::Log, Unit::Ratio, [1.0, 1.0], false, true).unwrap();
         assert_eq!(texts(&narrow), ["1 ×", "2 ×", "5 ×", "10 ×"]);
         assert_eq!(range.at(-1.0), None);

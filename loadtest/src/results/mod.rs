@@ -11,9 +11,11 @@
 //! [`prepare`] makes the folder before the run, so that nobody measures for an hour what cannot be written; [`write()`]
 //! fills it. [`read`] gives the run back, all of it, to be added to others and compared with them.
 
+mod compare;
 mod document;
 mod files;
 mod intervals;
+mod page;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -36,18 +38,20 @@ pub const SCENARIO: &str = "scenario.toml";
 /// Goose's own report, which goose writes by itself.
 pub const GOOSE_HTML: &str = "goose.html";
 
-/// Writes the files of a run into its folder; each is there whole or not at all.
+/// Writes the files of a run into its folder, compared with another run if there is one. Each file is there whole or not
+/// at all.
 ///
 /// # Errors
 ///
 /// `Output`, naming the file and the reason.
-pub fn write(folder: &Path, measured: &Measured) -> Result<(), LoadError> {
+pub fn write(folder: &Path, measured: &Measured, baseline: Option<&Measured>) -> Result<(), LoadError> {
     let text =
         |name: &str, text: &str| files::write(&folder.join(name), |out| out.write_all(text.as_bytes()));
     // The report for people last: who sees it finds the others.
     text(SCENARIO, &measured.run.scenario_text)?;
     files::write(&folder.join(INTERVALS), |out| intervals::write(measured, out))?;
-    text(REPORT_JSON, &document::text(measured)?)
+    text(REPORT_JSON, &document::text(measured)?)?;
+    text(REPORT_HTML, &page::html(measured, baseline))
 }
 
 /// Reads a run from its folder, or from its `report.json`; without the interval logs beside it, seconds have no latencies.
@@ -73,10 +77,10 @@ mod tests {
     fn a_folder_reads_back_as_the_run_it_was_written_from() {
         let folder = tempfile::tempdir().unwrap();
         let measured = sample::measured(7);
-        write(folder.path(), &measured).unwrap();
+        write(folder.path(), &measured, None).unwrap();
         let again = tempfile::tempdir().unwrap();
-        write(again.path(), &read(folder.path()).unwrap()).unwrap();
-        for name in [REPORT_JSON, INTERVALS, SCENARIO] {
+        write(again.path(), &read(folder.path()).unwrap(), None).unwrap();
+        for name in [REPORT_JSON, REPORT_HTML, INTERVALS, SCENARIO] {
             let [first, second] =
                 [&folder, &again].map(|folder| std::fs::read(folder.path().join(name)).unwrap());
             assert!(first == second && !first.is_empty(), "{name} differs");

@@ -191,7 +191,7 @@ impl Drawing<'_> {
                 Escaped(name)
             );
         }
-        for mark in &self.plot.marks {
+        for mark in self.plot.marks.iter().filter(|mark| !mark.name.is_empty()) {
             let Some(at) = self.x.at(mark.at) else { continue };
             // Beside the line, on the side with more room.
             let side = if at > 0.7 { "before" } else { "after" };
@@ -247,7 +247,7 @@ impl Drawing<'_> {
         for band in &self.plot.bands {
             push!(text, " {}: {} to {}.", band.name, self.x.text(band.from), self.x.text(band.to));
         }
-        for mark in &self.plot.marks {
+        for mark in self.plot.marks.iter().filter(|mark| !mark.name.is_empty()) {
             push!(text, " {} at {}.", mark.name, self.x.text(mark.at));
         }
         text

@@ -74,7 +74,7 @@ pub struct Band {
 pub struct Mark {
     /// Where it is.
     pub at: f64,
-    /// What it is.
+    /// What it is; may be empty.
     pub name: String,
 }
 
