@@ -56,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that may depend on anything: they look at the others from outside.
-const OUTSIDE: &[&str] = &["dunlin-tests", "dunlin-benches"];
+const OUTSIDE: &[&str] = &["dunlin-tests", "dunlin-benches", "dunlin-paths"];
 
 /// Dependencies from outside the workspace that only some packages may know.
 const CONFINED: &[(&str, &[&str])] = &[
