@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod command;
+mod gate;
 mod moto;
 mod python;
 mod templates;
@@ -48,6 +49,8 @@ enum Task {
     Tools(tools::Args),
     /// Checks what the compiler cannot: the arrows between crates, the template against the code, the documents.
     Tidy,
+    /// Decides whether the working tree is slower than a revision: exit code 1 if so.
+    Gate(gate::Args),
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
     Bench(bench::Args),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match args.task {
+        Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),
         Task::Test(args) => test::run(&args),

@@ -1,0 +1,38 @@
+//! Ctrl-C: what runs ends, and then what was made for it is removed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Remembers that a signal came. The programs that run get a Ctrl-C from the terminal by themselves; for other signals the one
+/// that runs is waited for.
+pub(super) struct Interrupts(Arc<AtomicBool>);
+
+impl Interrupts {
+    pub(super) fn listen() -> Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // A second one does not wait.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&came))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&came)))
+                .context("cannot listen for signals")?;
+        }
+        Ok(Interrupts(came))
+    }
+
+    pub(super) fn came(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+
+    /// Called between two steps.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.came() {
+            bail!("interrupted");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! `dunlin-paths` of one side: what it has, counts and takes.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path as FilePath, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::command::{line, wait};
+
+/// Longer than any run of a path takes, under valgrind too.
+const RUN_TIME_MAX: Duration = Duration::from_secs(180);
+
+/// One side's program.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) file: PathBuf,
+    /// A path that does so much more than it says, in per cent: only the self-check asks for it.
+    pub(super) extra: Option<(String, u32)>,
+}
+
+/// One path, as the program lists it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub(super) struct Path {
+    #[serde(rename = "path")]
+    pub(super) name: String,
+    /// Operations that make counts exact.
+    pub(super) count_operations: u64,
+    /// The same under valgrind.
+    pub(super) trace_operations: u64,
+}
+
+/// What some operations took.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Times {
+    pub(super) cpu_ns: u64,
+    pub(super) wall_ns: u64,
+}
+
+impl Program {
+    pub(super) fn new(file: PathBuf) -> Self {
+        Program { file, extra: None }
+    }
+
+    /// The same program, doing so much more in one path.
+    pub(super) fn with_extra(&self, path: &str, percent: u32) -> Self {
+        Program { file: self.file.clone(), extra: Some((path.to_owned(), percent)) }
+    }
+
+    pub(super) fn paths(&self) -> Result<Vec<Path>> {
+        #[derive(Deserialize)]
+        struct List {
+            paths: Vec<Path>,
+        }
+        let mut command = Command::new(&self.file);
+        command.arg("list");
+        let List { paths } = serde_json::from_str(&output(&mut command)?).context("no list of paths")?;
+        Ok(paths)
+    }
+
+    /// Figures of one operation, by name.
+    pub(super) fn count(&self, path: &str, operations: u64) -> Result<BTreeMap<String, f64>> {
+        #[derive(Deserialize)]
+        struct Counts {
+            per_operation: BTreeMap<String, f64>,
+        }
+        let counts = output(&mut self.command("count", path, operations))?;
+        let Counts { per_operation } = serde_json::from_str(&counts).context("no counts")?;
+        Ok(per_operation)
+    }
+
+    pub(super) fn time(&self, path: &str, operations: u64) -> Result<Times> {
+        serde_json::from_str(&output(&mut self.command("run", path, operations))?).context("no times")
+    }
+
+    /// The program doing this task, as one may repeat it.
+    pub(super) fn command(&self, task: &str, path: &str, operations: u64) -> Command {
+        let mut command = Command::new(&self.file);
+        command.args([task, path, "--operations", &operations.to_string()]);
+        if let Some((_, percent)) = self.extra.as_ref().filter(|(slowed, _)| slowed == path) {
+            command.args(["--extra-percent", &percent.to_string()]);
+        }
+        command
+    }
+}
+
+/// The paths that both have and whose name contains `only`, and a line for each that only one has.
+pub(super) fn common(base: &Program, head: &Program, only: Option<&str>) -> Result<(Vec<Path>, Vec<String>)> {
+    let (base, head) = (base.paths()?, head.paths()?);
+    let has = |paths: &[Path], name: &str| paths.iter().any(|path| path.name == name);
+    let new = head.iter().filter(|path| !has(&base, &path.name)).map(|path| format!("{} is new", path.name));
+    let gone =
+        base.iter().filter(|path| !has(&head, &path.name)).map(|path| format!("{} is gone", path.name));
+    let notes = new.chain(gone).collect();
+    let wanted = |path: &&Path| has(&base, &path.name) && only.is_none_or(|only| path.name.contains(only));
+    let paths: Vec<Path> = head.iter().filter(wanted).cloned().collect();
+    if paths.is_empty() {
+        let names: Vec<&str> = head.iter().map(|path| path.name.as_str()).collect();
+        bail!("no path is left to compare; there are {}", names.join(", "));
+    }
+    Ok((paths, notes))
+}
+
+/// What a command prints. It must succeed, and in time.
+pub(super) fn output(command: &mut Command) -> Result<String> {
+    let what = line(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {what}"))?;
+    // Both pipes hold what is printed: a line or two of JSON, and less than a page of a tool's own words.
+    let Some(status) = wait(&mut child, RUN_TIME_MAX)? else {
+        bail!("`{what}` took longer than {} s", RUN_TIME_MAX.as_secs());
+    };
+    let output = child.wait_with_output()?;
+    if !status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let last: Vec<&str> = words.lines().rev().take(3).collect();
+        bail!("`{what}` ended with {status}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" "));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{what}` printed something else than text"))
+}
+
+/// Whether a program of this name can run.
+pub(super) fn is_there(tool: &str) -> bool {
+    let mut command = Command::new(tool);
+    command.arg("--version");
+    output(&mut command).is_ok()
+}
+
+/// A file in the folder of this side's program, for what a tool writes.
+pub(super) fn scratch(program: &Program, name: &str) -> PathBuf {
+    program.file.parent().unwrap_or_else(|| FilePath::new(".")).join(name)
+}
