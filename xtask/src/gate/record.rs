@@ -31,7 +31,7 @@ pub(super) struct Rounds {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pairs: Option<u32>,
     /// A sentence for each wrong verdict.
-    wrong: Vec<String>,
+    pub(super) wrong: Vec<String>,
 }
 
 impl Rounds {

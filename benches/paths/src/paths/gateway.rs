@@ -1,10 +1,10 @@
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use dunlin_events::ConnectionId;
 use dunlin_gateway::{
-    ApiConfig, Authorization, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration,
-    IntegrationResponse, LambdaFunction, Mapping, RouteConfig, StageConfig, Templates,
+    ApiConfig, Backend, BackendError, Credential, Gateway, GatewayConfig, Integration, IntegrationResponse,
+    LambdaFunction, Mapping, RouteConfig, StageConfig, Templates,
 };
 use dunlin_management::{ManagementClient, PostOutcome};
 use dunlin_management_aws::LeanManagementClient;
@@ -112,12 +112,8 @@ fn start() -> (Runtime, SocketAddr) {
     let mut config = GatewayConfig::new("eu-west-1", "123456789012", credentials);
     // The same ids in every run.
     config.id_seed = 1;
-    let function =
-        LambdaFunction { function: "f".to_owned(), timeout: Duration::from_secs(29), permitted: true };
     let api = ApiConfig {
-        api_id: API_ID.to_owned(),
-        route_selection_expression: "$request.body.action".to_owned(),
-        stages: vec![StageConfig { name: "dev".to_owned(), ..StageConfig::default() }],
+        stages: vec![StageConfig::new("dev")],
         routes: vec![
             // What a request template puts into the context is still there for the response's.
             route(
@@ -127,9 +123,10 @@ fn start() -> (Runtime, SocketAddr) {
                     r#"{"text":$context.text}"#,
                 ),
             ),
-            route("event", Integration::LambdaProxy(function)),
+            route("event", Integration::LambdaProxy(LambdaFunction::new("f"))),
             route("id", mock(r#"{"statusCode":200}"#, "$context.connectionId")),
         ],
+        ..ApiConfig::new(API_ID, "$request.body.action")
     };
     let gateway = Gateway::new(config, vec![api], AtOnce).expect("the configuration is right");
     runtime.spawn(async move { gateway.serve(API_ID, listener, CancellationToken::new()).await });
@@ -137,19 +134,15 @@ fn start() -> (Runtime, SocketAddr) {
 }
 
 fn route(key: &str, integration: Integration) -> RouteConfig {
-    RouteConfig {
-        key: key.to_owned(),
-        integration: Some(integration),
-        two_way: true,
-        authorization: Authorization::None,
-    }
+    RouteConfig { integration: Some(integration), two_way: true, ..RouteConfig::new(key) }
 }
 
 /// `request` makes what the mock answers to itself, and `response` what becomes of it.
 fn mock(request: &str, response: &str) -> Integration {
     let templates =
         |text: &str| Templates { selection: None, by_key: vec![("$default".to_owned(), text.to_owned())] };
-    let response = IntegrationResponse { key: "$default".to_owned(), templates: templates(response) };
+    let response =
+        IntegrationResponse { templates: templates(response), ..IntegrationResponse::new("$default") };
     Integration::Mock(Mapping {
         request: templates(request),
         responses: vec![response],
