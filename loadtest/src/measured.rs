@@ -201,6 +201,27 @@ pub struct Series {
     pub times: Times,
 }
 
+/// The latencies of one series in one second, its histogram packed: open it takes 200 KB, and a run of an hour has
+/// thousands of them. There is at least one value.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Interval {
+    /// Which series.
+    pub name: SeriesName,
+    /// Number of values.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean_us: f64,
+    /// Median.
+    pub p50_us: f64,
+    /// 99th percentile.
+    pub p99_us: f64,
+    /// Largest.
+    pub max_us: f64,
+    /// HdrHistogram V2 with DEFLATE, base64. It goes to the interval logs.
+    #[serde(skip)]
+    packed: String,
+}
+
 /// A histogram of nanoseconds: three digits from 1 µs to 60 s; what is above counts as 60 s.
 ///
 /// Serialised as a [`Latency`](crate::report::Latency), of which only the histogram is read again.
@@ -247,10 +268,10 @@ pub struct Second {
     pub errors: Vec<(u32, u64)>,
     /// Processors that the generator used, 1.0 being one of them. Parts add.
     pub generator_cpus: f64,
-    /// Latencies that were *recorded* in it, warm-up included. Parts add by series. They are written without their
-    /// histograms, which are in the interval logs.
-    #[serde(serialize_with = "write_intervals", skip_deserializing)]
-    pub intervals: Vec<Series>,
+    /// Latencies that were *recorded* in it, warm-up included. Parts add by series. They are read from the interval logs
+    /// alone.
+    #[serde(skip_deserializing)]
+    pub intervals: Vec<Interval>,
 }
 
 /// Errors of one kind.
@@ -396,6 +417,43 @@ impl Times {
     }
 }
 
+impl Interval {
+    /// Packs the latencies of a second, if there are any.
+    pub fn new(name: SeriesName, times: &Times) -> Option<Interval> {
+        let Times(histogram) = times;
+        let us = |quantile| histogram::quantile_us(histogram, quantile);
+        Some(Interval {
+            name,
+            count: histogram.len(),
+            mean_us: histogram.mean() / 1e3,
+            p50_us: us(0.5)?,
+            p99_us: us(0.99)?,
+            max_us: us(1.0)?,
+            packed: histogram::encode(histogram)
+                .expect("memory takes any histogram whose counts fit 63 bits"),
+        })
+    }
+
+    /// The histogram.
+    pub fn times(&self) -> Times {
+        Times::decode(&self.packed).expect("it was packed here")
+    }
+
+    /// Adds another's values.
+    pub fn add(&mut self, other: &Interval) {
+        let mut sum = self.times();
+        sum.add(&other.times());
+        if let Some(sum) = Interval::new(self.name.clone(), &sum) {
+            *self = sum;
+        }
+    }
+
+    /// The histogram as text: HdrHistogram V2 with DEFLATE, base64.
+    pub(crate) fn packed(&self) -> &str {
+        &self.packed
+    }
+}
+
 impl Default for Times {
     fn default() -> Times {
         Times(histogram::times())
@@ -419,26 +477,6 @@ impl<'de> Deserialize<'de> for Times {
             None => Ok(Times::default()),
         }
     }
-}
-
-/// A series of one second: what is left of it once its histogram is elsewhere.
-#[derive(Serialize)]
-struct Interval<'a> {
-    name: &'a SeriesName,
-    count: u64,
-    p50_us: Option<f64>,
-    p99_us: Option<f64>,
-    max_us: Option<f64>,
-}
-
-fn write_intervals<S: Serializer>(intervals: &[Series], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(intervals.iter().map(|Series { name, times: Times(times) }| Interval {
-        name,
-        count: times.len(),
-        p50_us: histogram::quantile_us(times, 0.5),
-        p99_us: histogram::quantile_us(times, 0.99),
-        max_us: histogram::quantile_us(times, 1.0),
-    }))
 }
 
 impl std::fmt::Display for Metric {

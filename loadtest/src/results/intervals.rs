@@ -2,18 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{
-    IntervalLogIterator, IntervalLogWriterBuilder, IntervalLogWriterError, LogEntry, Tag,
-};
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use crate::LoadError;
-use crate::measured::{Measured, Metric, Second, Series, SeriesName, Times};
+use crate::measured::{Interval, Measured, Metric, Second, SeriesName, Times};
 
 /// The log's column of largest values is for people: milliseconds, where histograms have nanoseconds.
-const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
+const US_PER_MS: f64 = 1e3;
 
 /// The columns, as other implementations title them.
 const LEGEND: &str =
@@ -34,30 +30,21 @@ const METRICS: [Metric; 8] = [
     Metric::Push,
 ];
 
-/// Writes the log of a run.
-pub(super) fn write(measured: &Measured, mut out: &mut dyn Write) -> io::Result<()> {
-    let start = UNIX_EPOCH + Duration::from_millis(measured.run.started_unix_ms);
-    let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment("[Histogram log format version 1.3]")
-        .add_comment(&format!("[Logged with dunlin-load {}]", measured.revision.version))
-        .add_comment("Values are nanoseconds, Interval_Max is in milliseconds.")
-        .with_start_time(start)
-        .with_base_time(start)
-        .with_max_value_divisor(NANOSECONDS_PER_MILLISECOND)
-        .begin_log_with(&mut out, &mut serializer)?;
-    // Readers know the legend as a line that begins with its first title; a comment serves people as well.
-    log.write_comment(LEGEND)?;
+/// Writes the log of a run: as hdrhistogram's own writer would, which takes open histograms only.
+pub(super) fn write(measured: &Measured, out: &mut dyn Write) -> io::Result<()> {
+    let start = measured.run.started_unix_ms as f64 / 1e3;
+    writeln!(out, "#[Histogram log format version 1.3]")?;
+    writeln!(out, "#[Logged with dunlin-load {}]", measured.revision.version)?;
+    writeln!(out, "#Values are nanoseconds, Interval_Max is in milliseconds.")?;
+    writeln!(out, "#[StartTime: {start:.3} (seconds since epoch)]")?;
+    writeln!(out, "#[BaseTime: {start:.3} (seconds since epoch)]")?;
+    writeln!(out, "#[MaxValueDivisor: {:.3}]", US_PER_MS * 1e3)?;
+    // Some readers know the legend as a line without a #, others take no line for it; as a comment it harms nobody.
+    writeln!(out, "#{LEGEND}")?;
     for second in &measured.seconds {
-        for series in &second.intervals {
-            let tag = tag(&series.name);
-            let begin = Duration::from_secs(u64::from(second.second));
-            log.write_histogram(&series.times.0, begin, Duration::from_secs(1), Tag::new(&tag)).map_err(
-                |error| match error {
-                    IntervalLogWriterError::IoError(error) => error,
-                    IntervalLogWriterError::SerializeError(error) => io::Error::other(error.to_string()),
-                },
-            )?;
+        for interval in &second.intervals {
+            let (tag, max) = (tag(&interval.name), interval.max_us / US_PER_MS);
+            writeln!(out, "Tag={tag},{}.000,1.000,{max:.3},{}", second.second, interval.packed())?;
         }
     }
     Ok(())
@@ -84,7 +71,7 @@ pub(super) fn parse(text: &str, file: &Path, seconds: &mut Vec<Second>) -> Resul
         while seconds.len() <= number as usize {
             seconds.push(Second { second: seconds.len() as u32, ..Second::default() });
         }
-        seconds[number as usize].intervals.push(Series { name, times });
+        seconds[number as usize].intervals.extend(Interval::new(name, &times));
     }
     Ok(())
 }
@@ -122,6 +109,8 @@ fn name(tag: &str) -> Option<SeriesName> {
 
 #[cfg(test)]
 mod tests {
+    use hdrhistogram::serialization::interval_log::Tag;
+
     use super::*;
     use crate::results::sample;
 
@@ -143,14 +132,7 @@ mod tests {
             .collect();
         parse(&text, Path::new("x.hlog"), &mut seconds).unwrap();
         for (read, written) in seconds.iter().zip(&measured.seconds) {
-            let names = |second: &Second| {
-                second
-                    .intervals
-                    .iter()
-                    .map(|series| (series.name.clone(), series.times.clone()))
-                    .collect::<Vec<_>>()
-            };
-            assert_eq!(names(read), names(written), "second {}", written.second);
+            assert_eq!(read.intervals, written.intervals, "second {}", written.second);
         }
     }
 

@@ -15,6 +15,7 @@ mod compare;
 mod document;
 mod files;
 mod intervals;
+mod merge;
 mod page;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -26,6 +27,7 @@ use crate::measured::Measured;
 
 pub use document::SCHEMA_VERSION;
 pub use files::prepare;
+pub use merge::merge;
 
 /// The report for programs.
 pub const REPORT_JSON: &str = "report.json";

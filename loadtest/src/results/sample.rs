@@ -1,17 +1,27 @@
 //! A run that nobody made: seeded data of every kind that a real one has, for the tests of the reports.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::histogram::record;
 use crate::measured::*;
+use crate::recorder::lock;
 
 /// Seconds of the sample: ten of ramp, sixty measured.
 const SECONDS: u32 = 70;
 const RAMP: u32 = 10;
 const USERS: u64 = 500;
 
+/// Each run is made once for all tests of a process.
+static MADE: Mutex<BTreeMap<u64, Measured>> = Mutex::new(BTreeMap::new());
+
 /// A run of one process. The same seed makes the same run.
 pub(crate) fn measured(seed: u64) -> Measured {
+    lock(&MADE).entry(seed).or_insert_with(|| make(seed)).clone()
+}
+
+fn make(seed: u64) -> Measured {
     let mut random = fastrand::Rng::with_seed(seed);
     let names = [(Metric::Connect, ""), (Metric::Response, "say"), (Metric::Push, "")]
         .map(|(metric, message)| SeriesName { metric, message: message.to_owned() });
@@ -20,8 +30,8 @@ pub(crate) fn measured(seed: u64) -> Measured {
         let mut sums: Vec<Series> = Vec::new();
         for interval in seconds[from as usize..to as usize].iter().flat_map(|second| &second.intervals) {
             match sums.iter_mut().find(|sum| sum.name == interval.name) {
-                Some(sum) => sum.times.add(&interval.times),
-                None => sums.push(interval.clone()),
+                Some(sum) => sum.times.add(&interval.times()),
+                None => sums.push(Series { name: interval.name.clone(), times: interval.times() }),
             }
         }
         sums
@@ -149,12 +159,12 @@ fn second(second: u32, names: &[SeriesName; 3], random: &mut fastrand::Rng) -> S
     let counts = if ramping { [50, 0, 0] } else { [0, 100, 1_000] };
     let medians = [900.0, 1_400.0, 2_600.0];
     let intervals = names.iter().zip(counts).zip(medians).filter(|((_, count), _)| *count > 0);
-    let intervals = intervals.map(|((name, count), median)| {
+    let intervals = intervals.filter_map(|((name, count), median)| {
         let mut times = Times::default();
         for _ in 0..count {
             record(&mut times.0, latency(median));
         }
-        Series { name: name.clone(), times }
+        Interval::new(name.clone(), &times)
     });
     let intervals = intervals.collect();
     Second {

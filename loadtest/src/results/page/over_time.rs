@@ -3,8 +3,7 @@
 use dunlin_report::{Block, Plot, Section, Series, Unit};
 
 use super::{main_series, offered, seconds};
-use crate::histogram;
-use crate::measured::{Measured, Offered, Phase, Second, SeriesName, WarmUp};
+use crate::measured::{Interval, Measured, Offered, Phase, Second, SeriesName, WarmUp};
 
 /// Latencies are drawn over ratios if the slowest is so many times the middle one.
 const LOG_FROM: f64 = 50.0;
@@ -39,12 +38,16 @@ fn latency(measured: &Measured, name: &SeriesName, median: f64) -> Plot {
     }
     let mut plot = phases(Plot::over_time("Latency over time").note(note), measured);
     let mut slowest: f64 = 0.0;
-    for (title, quantile) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+    type Figure = fn(&Interval) -> f64;
+    let figures: [(&str, Figure); 3] = [
+        ("p50", |interval| interval.p50_us),
+        ("p99", |interval| interval.p99_us),
+        ("max", |interval| interval.max_us),
+    ];
+    for (title, us) in figures {
         let points = measured.seconds.iter().map(|second| {
-            let times =
-                second.intervals.iter().find(|series| series.name == *name).map(|series| &series.times.0);
-            let us = times.and_then(|times| histogram::quantile_us(times, quantile));
-            (f64::from(second.second), us.map_or(f64::NAN, |us| us * 1e3))
+            let interval = second.intervals.iter().find(|interval| interval.name == *name);
+            (f64::from(second.second), interval.map_or(f64::NAN, |interval| us(interval) * 1e3))
         });
         let points: Vec<_> = points.collect();
         slowest = points.iter().map(|(_, value)| *value).fold(slowest, f64::max);
