@@ -160,3 +160,9 @@ pub const ACCOUNT_REQUESTS_BURST: u32 = 5_000;
 
 /// New connections a second of an account in a region (section 7.1).
 pub const CONNECTS_PER_SECOND: u32 = 500;
+
+/// The format of an access log, in bytes (section 7.1).
+pub const ACCESS_LOG_FORMAT_BYTES_MAX: usize = 3 * 1024;
+
+/// What an execution log keeps of an event, in bytes (section 7.1).
+pub const EXECUTION_LOG_BYTES_MAX: usize = 1_024;

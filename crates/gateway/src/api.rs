@@ -4,9 +4,11 @@ use dunlin_events::{RouteKey, limits};
 
 use crate::{
     ApiConfig, ConfigError, RouteConfig, StageConfig,
+    access_log::AccessLog,
     authorize::{Authorization, Authorizer},
     integration,
     registry::Registry,
+    report::{StageWatch, Watch},
     selection::SelectionExpression,
     throttle::{StageBuckets, Throttle},
 };
@@ -30,12 +32,15 @@ pub(crate) struct Stage {
     pub(crate) name: Box<str>,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) buckets: StageBuckets,
+    pub(crate) watch: StageWatch,
 }
 
 /// A route as the gateway runs it.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) key: Box<str>,
+    /// Its place in what stages keep of each route.
+    pub(crate) index: usize,
     pub(crate) integration: Option<integration::Compiled>,
     pub(crate) two_way: bool,
     pub(crate) authorizer: Authorizer,
@@ -53,13 +58,13 @@ impl Api {
             return Err(ConfigError::TooManyRoutes { api_id, routes: routes.len() });
         }
         let mut keyed: HashMap<Box<str>, Arc<Route>> = HashMap::with_capacity(routes.len());
-        for route in routes {
-            let route = Route::compile(&api_id, route)?;
+        for (index, route) in routes.into_iter().enumerate() {
+            let route = Route::compile(&api_id, index, route)?;
             if let Some(twin) = keyed.insert(route.key.clone(), Arc::new(route)) {
                 return Err(route_error(&api_id, &twin.key, "is there twice; keep one of them"));
             }
         }
-        let keys: Vec<&str> = keyed.keys().map(|key| &**key).chain([RouteKey::CONNECT]).collect();
+        let keys = keyed_by_index(&keyed);
         Ok(Api {
             stages: compile_stages(&api_id, stages, &keys)?,
             id: api_id.into(),
@@ -79,6 +84,14 @@ impl Api {
         own.or(self.default.as_ref())
     }
 
+    /// All of its routes, in the order of their keys.
+    pub(crate) fn all_routes(&self) -> Vec<&Route> {
+        let own = [&self.connect, &self.disconnect, &self.default].into_iter().flatten();
+        let mut routes: Vec<&Route> = own.chain(self.routes.values()).map(|route| &**route).collect();
+        routes.sort_by(|one, other| one.key.cmp(&other.key));
+        routes
+    }
+
     /// The stage of this name.
     pub(crate) fn stage(&self, name: &str) -> Option<&Arc<Stage>> {
         self.stages.iter().find(|stage| &*stage.name == name)
@@ -86,7 +99,7 @@ impl Api {
 }
 
 impl Route {
-    fn compile(api_id: &str, config: RouteConfig) -> Result<Self, ConfigError> {
+    fn compile(api_id: &str, index: usize, config: RouteConfig) -> Result<Self, ConfigError> {
         let RouteConfig { key, integration, two_way, authorization, .. } = config;
         let known = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT].contains(&key.as_str());
         if key.is_empty() {
@@ -106,8 +119,15 @@ impl Route {
         }
         let authorizer =
             Authorizer::compile(authorization).map_err(|problem| route_error(api_id, &key, problem))?;
-        Ok(Route { key: key.into(), integration, two_way, authorizer })
+        Ok(Route { key: key.into(), index, integration, two_way, authorizer })
     }
+}
+
+/// The keys of all routes, in their order.
+fn keyed_by_index(routes: &HashMap<Box<str>, Arc<Route>>) -> Vec<&str> {
+    let mut routes: Vec<&Arc<Route>> = routes.values().collect();
+    routes.sort_by_key(|route| route.index);
+    routes.into_iter().map(|route| &*route.key).collect()
 }
 
 fn route_error(api_id: &str, route_key: &str, problem: impl Into<String>) -> ConfigError {
@@ -120,19 +140,27 @@ fn compile_stages(
     route_keys: &[&str],
 ) -> Result<Vec<Arc<Stage>>, ConfigError> {
     let mut compiled: Vec<Arc<Stage>> = Vec::with_capacity(stages.len());
-    for StageConfig { name, variables, throttles } in stages {
+    for StageConfig { name, variables, throttles, access_log, observation } in stages {
+        let access_log = access_log.map(AccessLog::new).transpose();
         let problem = if compiled.iter().any(|other| *other.name == *name) {
             Some("is there twice; keep one of them")
         } else if !throttles.default.iter().chain(throttles.routes.values()).all(Throttle::is_valid) {
             Some("has a throttle whose rate is no number from 0 up")
         } else {
-            stage_name_problem(&name)
+            stage_name_problem(&name).or_else(|| access_log.as_ref().err().copied())
         };
         if let Some(problem) = problem {
             return Err(ConfigError::Stage { api_id: api_id.to_owned(), stage: name, problem });
         }
-        let buckets = StageBuckets::new(&throttles, route_keys.iter().copied());
-        compiled.push(Arc::new(Stage { name: name.into(), variables, buckets }));
+        let buckets = StageBuckets::new(&throttles, route_keys.iter().copied().chain([RouteKey::CONNECT]));
+        let settings = |key: &&str| observation.routes.get(*key).copied().unwrap_or(observation.default);
+        let watch = |key| Watch { settings: settings(key), ..Watch::default() };
+        let watch = StageWatch {
+            routes: route_keys.iter().map(watch).collect(),
+            unrouted: Watch { settings: observation.default, ..Watch::default() },
+            access_log: access_log.ok().flatten(),
+        };
+        compiled.push(Arc::new(Stage { name: name.into(), variables, buckets, watch }));
     }
     Ok(compiled)
 }

@@ -1,5 +1,8 @@
+use std::collections::HashMap;
+
 use crate::{
-    authorize::Authorization, content::ContentHandling, integration::Integration, throttle::StageThrottles,
+    access_log::AccessLogConfig, authorize::Authorization, content::ContentHandling,
+    integration::Integration, report::RouteObservation, throttle::StageThrottles,
 };
 
 /// One WebSocket API: how messages are routed, and where to.
@@ -49,6 +52,19 @@ pub struct StageConfig {
     pub variables: Vec<(String, String)>,
     /// How many connects and messages a second its routes take (Q1).
     pub throttles: StageThrottles,
+    /// `AccessLogSettings` (L1).
+    pub access_log: Option<AccessLogConfig>,
+    /// What it tells of the events of its routes.
+    pub observation: StageObservation,
+}
+
+/// What a stage tells of the events of its routes besides its access log (L3, L4).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StageObservation {
+    /// Of each route that has no settings of its own.
+    pub default: RouteObservation,
+    /// By route key.
+    pub routes: HashMap<String, RouteObservation>,
 }
 
 impl StageConfig {

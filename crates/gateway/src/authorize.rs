@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use dunlin_events::{AuthorizerResponse, RouteKey, json_problem, limits};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{
@@ -18,6 +19,7 @@ use crate::{
     head::Head,
     integration::{Permitted, expand},
     refusal::Refusal,
+    report::{Gates, Step},
     sigv4::SignedRequest,
 };
 
@@ -171,11 +173,23 @@ impl Applicant<'_> {
         &self,
         gateway: &Arc<Gateway<B>>,
         authorizer: &Authorizer,
+        gates: &mut Gates,
     ) -> Result<Option<Principal>, Refusal> {
         match authorizer {
             Authorizer::None => Ok(None),
-            Authorizer::Iam => self.verify(gateway).map(|()| None),
-            Authorizer::Custom(custom) => self.ask(gateway, custom).await.map(Some),
+            Authorizer::Iam => {
+                let started = gateway.time.ticks();
+                let verified = self.verify(gateway);
+                let latency = gateway.time.ticks().saturating_sub(started);
+                gates.authenticate = Some(match &verified {
+                    Ok(()) => Step::gate(200, latency, None),
+                    Err(refusal) => {
+                        Step::gate(refusal.status.as_u16(), latency, Some(refusal.message.to_string()))
+                    }
+                });
+                verified.map(|()| None)
+            }
+            Authorizer::Custom(custom) => self.ask(gateway, custom, gates).await.map(Some),
         }
     }
 
@@ -202,6 +216,7 @@ impl Applicant<'_> {
         &self,
         gateway: &Arc<Gateway<B>>,
         custom: &Custom,
+        gates: &mut Gates,
     ) -> Result<Principal, Refusal> {
         let now_ms = gateway.now_ms();
         let request_id = gateway.ids.request(now_ms);
@@ -241,10 +256,14 @@ impl Applicant<'_> {
             let problem = format!("stage {} has no variable {name}", stage.name);
             refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.into())
         })?;
-        let started = gateway.tick();
+        gates.authorizer_request_id = Some(request_id.clone());
+        let started = gateway.time.ticks();
         let site = Site { route_key: RouteKey::CONNECT, connection: self.connection };
         let call = ask(gateway, &function, print(&event), &site);
-        let answer = match gateway.time.timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await {
+        let answer = gateway.time.timeout(limits::INTEGRATION_TIMEOUT_MAX, call).await;
+        let latency = gateway.time.ticks().saturating_sub(started);
+        gates.authorizer = Some(step(answer.as_ref(), latency));
+        let answer = match answer {
             Some(Ok(answer)) => answer,
             Some(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {
                 return Err(Refusal::of_status(StatusCode::UNAUTHORIZED));
@@ -258,13 +277,27 @@ impl Applicant<'_> {
         };
         let response =
             read(&answer).map_err(|problem| refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.into()))?;
-        if !response.policy_document.allows(&method_arn) {
+        let is_allowed = response.policy_document.allows(&method_arn);
+        gates.authorize = Some(Step::gate(if is_allowed { 200 } else { 403 }, Duration::ZERO, None));
+        if !is_allowed {
             tracing::debug!(request_id, "the policy does not allow {method_arn}");
             return Err(Refusal::forbidden());
         }
-        let latency = Duration::from_millis(gateway.tick().saturating_sub(started));
         Ok(Principal { fields: fields(response), latency })
     }
+}
+
+/// How the call of an authorizer went.
+fn step(answer: Option<&Result<Bytes, BackendError>>, latency: Duration) -> Step {
+    let (status, service_status, error) = match answer {
+        Some(Ok(_)) => (200, Some(200), None),
+        Some(Err(BackendError::FunctionError { message })) if message == UNAUTHORIZED => {
+            (401, Some(200), Some(message.clone()))
+        }
+        Some(Err(error)) => (500, None, Some(error.to_string())),
+        None => (500, None, Some("the authorizer timed out".to_owned())),
+    };
+    Step { service_status, ..Step::gate(status, latency, error) }
 }
 
 /// An authorizer's answer, if it is one (A3).

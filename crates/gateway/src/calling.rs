@@ -12,6 +12,7 @@ use crate::{
     gateway::Gateway,
     integration::{Compiled, Means, Prepared},
     invoke::Failure,
+    report::Step,
 };
 
 /// Whom a call is for.
@@ -20,8 +21,21 @@ pub(crate) struct Site<'a> {
     pub(crate) connection: &'a Connection,
 }
 
-/// Calls what stands behind a route.
+/// Calls what stands behind a route, and says how that went.
 pub(crate) async fn call<B: Backend>(
+    gateway: &Arc<Gateway<B>>,
+    integration: &Compiled,
+    prepared: Prepared,
+    site: &Site<'_>,
+) -> (Result<ProxyResult, Failure>, Step) {
+    let started = gateway.time.ticks();
+    let result = call_disturbed(gateway, integration, prepared, site).await;
+    let latency = gateway.time.ticks().saturating_sub(started);
+    let step = Step::call(&result, latency, integration.is_remote());
+    (result, step)
+}
+
+async fn call_disturbed<B: Backend>(
     gateway: &Arc<Gateway<B>>,
     integration: &Compiled,
     prepared: Prepared,

@@ -23,6 +23,8 @@ pub struct Counters {
     pub posts_throttled_total: u64,
     /// Route responses and error frames thrown away for the same reason.
     pub answers_dropped_total: u64,
+    /// Lines of access logs thrown away, since whoever writes them could not keep up.
+    pub access_lines_dropped_total: u64,
 }
 
 /// The live side of [`Counters`].
@@ -37,6 +39,7 @@ pub(crate) struct LiveCounters {
     pub(crate) management_calls: Counter,
     pub(crate) posts_throttled: Counter,
     pub(crate) answers_dropped: Counter,
+    pub(crate) access_lines_dropped: Counter,
 }
 
 impl LiveCounters {
@@ -51,6 +54,7 @@ impl LiveCounters {
             management_calls_total: self.management_calls.get(),
             posts_throttled_total: self.posts_throttled.get(),
             answers_dropped_total: self.answers_dropped.get(),
+            access_lines_dropped_total: self.access_lines_dropped.get(),
         }
     }
 }
@@ -66,6 +70,10 @@ impl Counter {
 
     pub(crate) fn decrement(&self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn add(&self, number: u64) {
+        self.0.fetch_add(number, Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use dunlin_events::EventType;
+
 use crate::{
     Backend,
     api::Api,
@@ -9,6 +11,8 @@ use crate::{
     event::{EventSource, Occasion},
     faults::Disconnect,
     gateway::Gateway,
+    invoke::Failure,
+    report::Report,
 };
 
 /// Runs `$disconnect`, once the connection is gone; its result changes nothing (X1).
@@ -31,7 +35,9 @@ pub(crate) async fn tell<B: Backend>(
         let source = EventSource { api, connection };
         let prepared = source.prepare_disconnect(integration, &occasion, ending.code(), ending.reason());
         let site = Site { route_key: &route.key, connection };
-        if let Err(failure) = call(gateway, integration, prepared, &site).await {
+        let (result, step) = call(gateway, integration, prepared, &site).await;
+        let failure = result.as_ref().err();
+        if let Some(failure) = failure {
             let connection_id = connection.id();
             tracing::warn!(
                 request_id,
@@ -40,5 +46,20 @@ pub(crate) async fn tell<B: Backend>(
                 "disconnect failed: {failure}"
             );
         }
+        let report = Report {
+            event_type: EventType::Disconnect,
+            api,
+            route: Some(route),
+            connection,
+            request_id: &request_id,
+            message_id: None,
+            now_ms,
+            status: failure.map_or(200, Failure::handshake_status),
+            error: failure.map(|failure| failure.message().as_str()),
+            validation_error: None,
+            integration: Some(&step),
+            gates: None,
+        };
+        report.tell(&gateway.counters);
     }
 }

@@ -160,6 +160,10 @@ impl<B> Gateway<B> {
         millis(self.time.ticks())
     }
 
+    pub(crate) fn apis(&self) -> impl Iterator<Item = &Api> {
+        self.apis.values().map(|api| &**api)
+    }
+
     /// Shows every connection of every API to `visit`, which must be quick.
     pub(crate) fn for_every_connection(&self, mut visit: impl FnMut(&Arc<Connection>)) {
         self.apis.values().for_each(|api| api.registry.for_each(&mut visit));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dunlin_events::{ProxyResult, RouteKey, limits};
+use dunlin_events::{EventType, ProxyResult, RouteKey, limits};
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
@@ -21,6 +21,7 @@ use crate::{
     gateway::{Gateway, Listener},
     head::Head,
     refusal::{Refusal, http_date},
+    report::{Gates, Report, Step},
     session::Session,
     socket::Socket,
     stream::Stream,
@@ -52,6 +53,14 @@ struct Offer {
     accept_key: String,
 }
 
+/// How a handshake comes along, for those who are told of it.
+struct Course<'a> {
+    request_id: &'a str,
+    is_tls: bool,
+    gates: Gates,
+    integration: Option<Step>,
+}
+
 /// Whether a request asks for a WebSocket, rightly or wrongly; everything else is ordinary HTTP.
 pub(crate) fn is_upgrade(head: &Head) -> bool {
     head.has_token("upgrade", "websocket")
@@ -61,12 +70,11 @@ impl<B: Backend> Handshake<B> {
     /// Decides, answers, and starts the connection's own task.
     pub(crate) async fn run(self, mut stream: Stream) {
         let is_tls = matches!(stream, Stream::Tls(_));
-        let accepted = match self.decide(is_tls).await {
+        let request_id = self.gateway.ids.request(self.gateway.now_ms());
+        let accepted = match self.decide(is_tls, &request_id).await {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 self.gateway.counters.refusals.increment();
-                let now_ms = self.gateway.now_ms();
-                let request_id = self.gateway.ids.request(now_ms);
                 tracing::debug!(
                     request_id,
                     status = refusal.status.as_u16(),
@@ -106,17 +114,9 @@ impl<B: Backend> Handshake<B> {
         }
     }
 
-    async fn decide(&self, is_tls: bool) -> Result<Accepted, Refusal> {
+    async fn decide(&self, is_tls: bool, request_id: &str) -> Result<Accepted, Refusal> {
         let Offer { api, stage, host, accept_key } = self.offer()?;
         let gateway = &self.gateway;
-        // H14: before anybody is asked.
-        let tick = gateway.tick();
-        let passes = stage.buckets.take(RouteKey::CONNECT, tick)
-            && gateway.account.connects.take(tick)
-            && gateway.account.requests.take(tick);
-        if !passes {
-            return Err(Refusal::of_status(StatusCode::TOO_MANY_REQUESTS));
-        }
         let connected_at = gateway.now_ms();
         let mut connection = Connection::new(NewConnection {
             id: gateway.ids.connection(connected_at),
@@ -128,31 +128,59 @@ impl<B: Backend> Handshake<B> {
             connected_at,
             connected_tick: gateway.tick(),
         });
-        // H9: without anybody to ask, everybody is let in.
-        let protocol = match &api.connect {
-            None => None,
-            Some(route) => {
-                let forwarded = Forwarded {
-                    source_ip: &connection.source_ip.to_string(),
-                    port: self.listener.port,
-                    is_tls,
-                    trace: &gateway.ids.trace(connected_at),
-                };
-                let source = EventSource { api: &api, connection: &connection };
-                let applicant = Applicant {
-                    head: &self.head,
-                    forwarded: &forwarded,
-                    source: &source,
-                    connection: &connection,
-                };
-                let principal = applicant.authorize(gateway, &route.authorizer).await?;
-                connection.authorizer = principal.as_ref().and_then(Principal::for_events);
-                let on_connect = principal.and_then(Principal::for_connect);
-                self.ask_connect(route, &api, &connection, &forwarded, on_connect.as_deref()).await?
-            }
+        let mut course = Course { request_id, is_tls, gates: Gates::default(), integration: None };
+        let protocol = self.ask(&api, &mut connection, &mut course).await;
+        let refusal = protocol.as_ref().err();
+        let report = Report {
+            event_type: EventType::Connect,
+            api: &api,
+            route: api.connect.as_deref(),
+            connection: &connection,
+            request_id,
+            message_id: None,
+            now_ms: connected_at,
+            status: refusal.map_or(200, |refusal| refusal.status.as_u16()),
+            error: refusal.map(|refusal| &*refusal.message),
+            validation_error: None,
+            integration: course.integration.as_ref(),
+            gates: Some(&course.gates),
         };
+        report.tell(&gateway.counters);
+        let protocol = protocol?;
         connection.touch(gateway.tick());
         Ok(Accepted { api, connection, accept_key, protocol })
+    }
+
+    /// Asks everybody who has a say, and gives the subprotocol that was chosen.
+    async fn ask(
+        &self,
+        api: &Api,
+        connection: &mut Connection,
+        course: &mut Course<'_>,
+    ) -> Result<Option<String>, Refusal> {
+        let gateway = &self.gateway;
+        // H14: before anybody is asked.
+        let tick = gateway.tick();
+        let passes = connection.stage.buckets.take(RouteKey::CONNECT, tick)
+            && gateway.account.connects.take(tick)
+            && gateway.account.requests.take(tick);
+        if !passes {
+            return Err(Refusal::of_status(StatusCode::TOO_MANY_REQUESTS));
+        }
+        // H9: without anybody to ask, everybody is let in.
+        let Some(route) = &api.connect else { return Ok(None) };
+        let forwarded = Forwarded {
+            source_ip: &connection.source_ip.to_string(),
+            port: self.listener.port,
+            is_tls: course.is_tls,
+            trace: &gateway.ids.trace(connection.connected_at),
+        };
+        let source = EventSource { api, connection };
+        let applicant = Applicant { head: &self.head, forwarded: &forwarded, source: &source, connection };
+        let principal = applicant.authorize(gateway, &route.authorizer, &mut course.gates).await?;
+        connection.authorizer = principal.as_ref().and_then(Principal::for_events);
+        let on_connect = principal.and_then(Principal::for_connect);
+        self.ask_connect(route, api, connection, &forwarded, on_connect.as_deref(), course).await
     }
 
     /// Asks `$connect`; a route without an integration lets everybody in (H9).
@@ -163,16 +191,17 @@ impl<B: Backend> Handshake<B> {
         connection: &Connection,
         forwarded: &Forwarded<'_>,
         authorizer: Option<&RawValue>,
+        course: &mut Course<'_>,
     ) -> Result<Option<String>, Refusal> {
         let Some(integration) = &route.integration else { return Ok(None) };
         let gateway = &self.gateway;
-        let now_ms = gateway.now_ms();
-        let request_id = gateway.ids.request(now_ms);
-        let occasion = Occasion { route_key: RouteKey::CONNECT, request_id: &request_id, now_ms };
+        let (now_ms, request_id) = (gateway.now_ms(), course.request_id);
+        let occasion = Occasion { route_key: RouteKey::CONNECT, request_id, now_ms };
         let source = EventSource { api, connection };
         let prepared = source.prepare_connect(integration, &occasion, &self.head, forwarded, authorizer);
         let site = Site { route_key: RouteKey::CONNECT, connection };
-        let answer = call(gateway, integration, prepared, &site).await;
+        let (answer, step) = call(gateway, integration, prepared, &site).await;
+        course.integration = Some(step);
         let result = answer.map_err(|failure| {
             let connection_id = connection.id();
             let route_key = RouteKey::CONNECT;

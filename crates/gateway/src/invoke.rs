@@ -1,9 +1,9 @@
 //! Calls to integrations, and what becomes of their answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dunlin_events::{ErrorFrame, ErrorMessage, ProxyResult, limits};
+use dunlin_events::{ErrorFrame, ErrorMessage, EventType, ProxyResult, limits};
 
 use crate::{
     Backend, BackendError,
@@ -14,6 +14,7 @@ use crate::{
     frames::Frames,
     gateway::{Gateway, Listener},
     integration::Prepared,
+    report::{Fault, Report, Step},
 };
 
 /// Why an integration gave no proxy result.
@@ -54,7 +55,7 @@ impl Failure {
     }
 
     /// The text of the error frame for a message that fails this way (R9, R10).
-    fn message(&self) -> ErrorMessage {
+    pub(crate) fn message(&self) -> ErrorMessage {
         match self {
             Failure::TimedOut => ErrorMessage::EndpointRequestTimedOut,
             _ => ErrorMessage::InternalServerError,
@@ -71,6 +72,17 @@ enum Delivery {
     AfterReading,
 }
 
+/// A message, for whoever tells what came of it.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    api: &'a Api,
+    connection: &'a Connection,
+    request_id: &'a str,
+    message_id: &'a str,
+    now_ms: u64,
+    delivery: Delivery,
+}
+
 /// Routes a message and starts its integration; the caller never waits for it (T8).
 pub(crate) fn start_message<B: Backend>(
     gateway: &Arc<Gateway<B>>,
@@ -83,73 +95,167 @@ pub(crate) fn start_message<B: Backend>(
     let request_id = gateway.ids.request(now_ms);
     let tick = gateway.tick();
     connection.touch(tick);
+    let message_id = gateway.ids.message(now_ms, connection.suffix);
+    let told = Told {
+        api,
+        connection,
+        request_id: &request_id,
+        message_id: &message_id,
+        now_ms,
+        delivery: Delivery::AfterReading,
+    };
+    let watch = &connection.stage.watch;
     let Some(route) = api.route(text) else {
-        send_error(gateway, connection, ErrorMessage::Forbidden, &request_id, Delivery::AfterReading);
+        watch.unrouted.metrics.messages.increment();
+        refuse(gateway, &told, None, ErrorMessage::Forbidden, 403);
         return;
     };
+    watch.of(Some(route)).metrics.messages.increment();
+    watch.trace(Some(route), &request_id, "message", text);
     gateway.faults.on_route(connection, &route.key);
     if !connection.stage.buckets.take(&route.key, tick) || !gateway.account.requests.take(tick) {
-        send_error(gateway, connection, ErrorMessage::TooManyRequests, &request_id, Delivery::AfterReading);
+        refuse(gateway, &told, Some(route), ErrorMessage::TooManyRequests, 429);
         return;
     }
     // The event is made here, so that the text's buffer is free for the next message.
-    let message_id = gateway.ids.message(now_ms, connection.suffix);
     let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
     let source = EventSource { api, connection };
     let Some(integration) = &route.integration else {
-        answer(gateway, route, connection, Err(Failure::NoIntegration), &request_id, Delivery::AfterReading);
+        answer(gateway, &told, route, Err(Failure::NoIntegration), None);
         return;
     };
     if let Some(result) = integration.constant() {
-        answer(gateway, route, connection, Ok(result), &request_id, Delivery::AfterReading);
+        answer_at_once(gateway, &told, route, Ok(result));
         return;
     }
     let prepared = source.prepare_message(integration, &occasion, &message_id, text);
     if let Some(result) = integration.answer_at_once(&prepared) {
-        answer(gateway, route, connection, result, &request_id, Delivery::AfterReading);
+        answer_at_once(gateway, &told, route, result);
         return;
     }
-    let in_flight = InFlight::new(Arc::clone(connection));
-    let task = message(Arc::clone(gateway), Arc::clone(route), in_flight, prepared, request_id);
+    let message = Message {
+        gateway: Arc::clone(gateway),
+        api: Arc::clone(api),
+        route: Arc::clone(route),
+        in_flight: InFlight::new(Arc::clone(connection)),
+        request_id,
+        message_id,
+        now_ms,
+    };
     let kill = listener.kill.clone();
-    listener.tracker.spawn(kill.run_until_cancelled_owned(task));
+    listener.tracker.spawn(kill.run_until_cancelled_owned(message.run(prepared)));
 }
 
-/// Calls a message's integration and answers the client.
-async fn message<B: Backend>(
+/// A message with its integration.
+struct Message<B> {
     gateway: Arc<Gateway<B>>,
+    api: Arc<Api>,
     route: Arc<Route>,
     in_flight: InFlight,
-    prepared: Prepared,
     request_id: String,
+    message_id: String,
+    now_ms: u64,
+}
+
+impl<B: Backend> Message<B> {
+    /// Calls the integration and answers the client.
+    async fn run(self, prepared: Prepared) {
+        let Message { gateway, api, route, in_flight, request_id, message_id, now_ms } = self;
+        let connection = in_flight.connection();
+        let (result, step) = match &route.integration {
+            Some(integration) => {
+                let site = Site { route_key: &route.key, connection };
+                let (result, step) = call(&gateway, integration, prepared, &site).await;
+                (result, Some(step))
+            }
+            None => (Err(Failure::NoIntegration), None),
+        };
+        let (request_id, message_id) = (&*request_id, &*message_id);
+        let delivery = Delivery::AtOnce;
+        let told = Told { api: &api, connection, request_id, message_id, now_ms, delivery };
+        answer(&gateway, &told, &route, result, step);
+    }
+}
+
+/// Tells the client what a mock made, for which nobody was waited.
+fn answer_at_once<B>(
+    gateway: &Gateway<B>,
+    told: &Told<'_>,
+    route: &Route,
+    result: Result<ProxyResult, Failure>,
 ) {
-    let result = match &route.integration {
-        Some(integration) => {
-            let site = Site { route_key: &route.key, connection: in_flight.connection() };
-            call(&gateway, integration, prepared, &site).await
-        }
-        None => Err(Failure::NoIntegration),
-    };
-    answer(&gateway, &route, in_flight.connection(), result, &request_id, Delivery::AtOnce);
+    let step = Step::call(&result, Duration::ZERO, false);
+    answer(gateway, told, route, result, Some(step));
 }
 
 /// Tells the client what came out, if the route does.
 fn answer<B>(
     gateway: &Gateway<B>,
+    told: &Told<'_>,
     route: &Route,
-    connection: &Connection,
     result: Result<ProxyResult, Failure>,
-    request_id: &str,
-    delivery: Delivery,
+    mut step: Option<Step>,
 ) {
     match result.and_then(|result| if route.two_way { response_text(result).map(Some) } else { Ok(None) }) {
-        Ok(Some(text)) => send(gateway, connection, &text, delivery),
-        Ok(None) => {}
-        Err(failure) => {
-            let connection_id = connection.id();
-            tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
-            send_error(gateway, connection, failure.message(), request_id, delivery);
+        Ok(text) => {
+            if let Some(text) = text {
+                told.connection.stage.watch.trace(Some(route), told.request_id, "answer", &text);
+                send(gateway, told, Some(route), &text);
+            }
+            told.report(gateway, Some(route), 200, None, step.as_ref());
         }
+        Err(failure) => {
+            let (request_id, connection_id) = (told.request_id, told.connection.id());
+            tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
+            if let Some(step) = &mut step
+                && step.fault.is_none()
+            {
+                step.fault = Some(Fault::Execution);
+                step.error = Some(failure.to_string());
+            }
+            send_error(gateway, told, Some(route), failure.message());
+            let status = failure.handshake_status();
+            told.report(gateway, Some(route), status, Some(failure.message()), step.as_ref());
+        }
+    }
+}
+
+/// Tells the client that its message goes nowhere.
+fn refuse<B>(
+    gateway: &Gateway<B>,
+    told: &Told<'_>,
+    route: Option<&Route>,
+    message: ErrorMessage,
+    status: u16,
+) {
+    send_error(gateway, told, route, message);
+    told.report(gateway, route, status, Some(message), None);
+}
+
+impl Told<'_> {
+    fn report<B>(
+        &self,
+        gateway: &Gateway<B>,
+        route: Option<&Route>,
+        status: u16,
+        error: Option<ErrorMessage>,
+        integration: Option<&Step>,
+    ) {
+        let report = Report {
+            event_type: EventType::Message,
+            api: self.api,
+            route,
+            connection: self.connection,
+            request_id: self.request_id,
+            message_id: Some(self.message_id),
+            now_ms: self.now_ms,
+            status,
+            error: error.map(ErrorMessage::as_str),
+            validation_error: None,
+            integration,
+            gates: None,
+        };
+        report.tell(&gateway.counters);
     }
 }
 
@@ -171,27 +277,23 @@ fn response_text(result: ProxyResult) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn send_error<B>(
-    gateway: &Gateway<B>,
-    connection: &Connection,
-    message: ErrorMessage,
-    request_id: &str,
-    delivery: Delivery,
-) {
-    let frame = ErrorFrame { message, connection_id: &connection.id(), request_id };
+fn send_error<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, message: ErrorMessage) {
+    let frame = ErrorFrame { message, connection_id: &told.connection.id(), request_id: told.request_id };
     gateway.counters.error_frames.increment();
-    send(gateway, connection, &frame.to_string(), delivery);
+    send(gateway, told, route, &frame.to_string());
 }
 
-fn send<B>(gateway: &Gateway<B>, connection: &Connection, text: &str, delivery: Delivery) {
+fn send<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, text: &str) {
+    let connection = told.connection;
     let (message, bytes_max) = (Frames::text(text), gateway.config.limits.outbox_bytes_max);
-    let sent = match delivery {
+    let sent = match told.delivery {
         Delivery::AtOnce => connection.outbox.answer(message, bytes_max),
         Delivery::AfterReading => connection.outbox.answer_later(message, bytes_max),
     };
     match sent {
         Ok(()) => {
             gateway.counters.messages_out.increment();
+            connection.stage.watch.of(route).metrics.messages.increment();
             connection.touch(gateway.tick());
         }
         Err(crate::outbox::Refused::Full) => {

@@ -87,6 +87,11 @@ mod clock;
 mod control;
 mod faults;
 
+// What it tells.
+mod access_log;
+mod metrics;
+mod report;
+
 // What stands behind routes.
 mod calling;
 mod content;
@@ -121,7 +126,10 @@ mod socket;
 mod counters;
 mod ids;
 
-pub use api_config::{ApiConfig, ApiKeySource, ModelConfig, RequestModels, RouteConfig, StageConfig};
+pub use access_log::AccessLogConfig;
+pub use api_config::{
+    ApiConfig, ApiKeySource, ModelConfig, RequestModels, RouteConfig, StageConfig, StageObservation,
+};
 pub use authorize::{Authorization, AuthorizerConfig};
 pub use backend::{Backend, BackendError};
 pub use config::{Clock, ConfigError, Credential, CredentialLookup, GatewayConfig, Limits, OnAdvance, Ticks};
@@ -133,6 +141,7 @@ pub use integration::{
     HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping, Passthrough, Permitted,
     Templates,
 };
+pub use report::{LoggingLevel, RouteObservation};
 pub use throttle::{AccountThrottles, StageThrottles, Throttle};
 pub use tokio_rustls::rustls;
 pub use usage::{ApiKeyConfig, Quota, QuotaPeriod, UsagePlanConfig};

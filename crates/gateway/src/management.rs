@@ -123,6 +123,7 @@ fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: Bytes) -> Answer
     match connection.outbox.post(Frames::text(text), gateway.config.limits.outbox_bytes_max) {
         Ok(()) => {
             gateway.counters.messages_out.increment();
+            connection.stage.watch.unrouted.metrics.messages.increment();
             connection.touch(gateway.tick());
             empty(StatusCode::OK)
         }

@@ -6,7 +6,7 @@ mod faults;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use crate::{
     Backend,
     gateway::Gateway,
     http_service::{Answer, json, message},
+    metrics,
 };
 
 /// Where all of it is.
@@ -25,11 +26,17 @@ pub(crate) const PREFIX: &str = "/_dunlin/";
 /// The header that a caller sends.
 const TOKEN: &str = "x-dunlin-control-token";
 
+/// Where metrics are; the one resource that is not JSON.
+const METRICS: &str = "/_dunlin/metrics";
+
+/// Its content type.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// Bytes of a request's body: ours, far more than all rules that there can be.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// What there is, for whoever asks for something else.
-const RESOURCES: &str = "clock, counters and faults";
+const RESOURCES: &str = "clock, counters, faults and metrics";
 
 /// Answers one call.
 pub(crate) async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, request: Request<Incoming>) -> Answer {
@@ -41,8 +48,16 @@ pub(crate) async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, request: Reque
     if !bool::from(expected.as_bytes().ct_eq(given)) {
         return message(StatusCode::FORBIDDEN, "the header x-dunlin-control-token is missing or wrong");
     }
+    let is_metrics = request.uri().path() == METRICS;
     match dispatch(gateway, request).await {
-        Ok(body) => json(StatusCode::OK, body),
+        Ok(body) => {
+            let mut answer = json(StatusCode::OK, body);
+            if is_metrics {
+                let text = HeaderValue::from_static(PROMETHEUS_TEXT);
+                answer.headers_mut().insert(header::CONTENT_TYPE, text);
+            }
+            answer
+        }
         Err(Problem(status, text)) => message(status, &text),
     }
 }
@@ -59,7 +74,10 @@ async fn dispatch<B: Backend>(
         ("counters", None) if request.method() == Method::GET => {
             Ok(serde_json::to_string(&gateway.counters.read()).unwrap_or_default())
         }
-        ("counters", None) => Err(Problem::not_allowed("GET")),
+        ("metrics", None) if request.method() == Method::GET => {
+            Ok(metrics::page(gateway.apis(), &gateway.counters()))
+        }
+        ("counters" | "metrics", None) => Err(Problem::not_allowed("GET")),
         _ => {
             let text = format!("there is no {PREFIX}{path}; below {PREFIX} there are {RESOURCES}");
             Err(Problem(StatusCode::NOT_FOUND, text))

@@ -137,6 +137,11 @@ impl Compiled {
         matches!(self, Compiled::LambdaProxy(_))
     }
 
+    /// Whether somebody else answers.
+    pub(crate) fn is_remote(&self) -> bool {
+        !matches!(self, Compiled::Mock(_))
+    }
+
     /// The function behind it at a stage, if it is one.
     pub(crate) fn function(&self, stage: &Stage) -> Option<Cow<'_, str>> {
         match self {
