@@ -165,7 +165,7 @@ mod tests {
         for format in ["", "x", "$context.requestIds", "$context.connectionId", "$requestId"] {
             assert!(Format::parse(format).unwrap_err().contains("without $context.requestId"), "{format}");
         }
-        let long = format!("$context.requestId{}", "x".repeat(3 * 1024 - 18));
+        let long = format!("$context.requestId {}", "x".repeat(3 * 1024 - 19));
         assert!(Format::parse(&long).is_ok());
         assert!(Format::parse(&(long + "x")).unwrap_err().contains("3072 bytes"));
     }

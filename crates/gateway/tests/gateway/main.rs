@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of test functions")]
 
+mod access_log;
 mod authorizing;
 mod certificates;
 mod control;
@@ -14,5 +15,6 @@ mod lifecycle;
 mod limits;
 mod management;
 mod messages;
+mod metrics;
 mod throttling;
 mod tls;

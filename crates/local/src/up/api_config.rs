@@ -21,6 +21,7 @@ pub(super) fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
             default: stage.default_throttle.map(throttle),
             routes: stage.route_throttles.iter().map(|(key, own)| (key.clone(), throttle(*own))).collect(),
         },
+        ..StageConfig::default()
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
         integration: route.integration.as_ref().and_then(|own| integration(stack, api, &route.key, own)),
