@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dunlin-stats", &[]),
     ("dunlin-report", &[]),
     ("dunlin-loadtest", &["dunlin-events", "dunlin-report", "dunlin-stats"]),
+    ("dunlin-conformance", &["dunlin-events", "dunlin-management", "dunlin-management-aws"]),
     ("xtask", &["dunlin-report", "dunlin-stats"]),
 ];
 
@@ -60,7 +61,7 @@ const OUTSIDE: &[&str] = &["dunlin-tests", "dunlin-benches", "dunlin-paths"];
 
 /// Dependencies from outside the workspace that only some packages may know.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("lambda_runtime", &["dunlin-lambda"]),
+    ("lambda_runtime", &["dunlin-lambda", "dunlin-conformance"]),
     ("aws-sdk-dynamodb", &["dunlin-connection-store-dynamodb"]),
     ("aws-sdk-apigatewaymanagement", &["dunlin-management-aws"]),
     ("goose", &["dunlin-loadtest"]),

@@ -1,0 +1,68 @@
+//! The cases, one module per section of the facts.
+
+mod authorization;
+mod deflate;
+mod disconnect;
+mod events;
+mod handshake;
+mod headers;
+mod integrations;
+mod keep_alive;
+mod management;
+mod responses;
+mod routing;
+mod throttles;
+mod tls;
+mod wire_rules;
+
+use crate::Case;
+
+/// Every case, in the order of the facts.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    let sections: [&'static [Case]; 12] = [
+        handshake::CASES,
+        headers::CASES,
+        routing::CASES,
+        wire_rules::CASES,
+        integrations::CASES,
+        responses::CASES,
+        events::CASES,
+        disconnect::CASES,
+        management::CASES,
+        throttles::CASES,
+        keep_alive::CASES,
+        authorization::CASES,
+    ];
+    sections.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::facts;
+
+    #[test]
+    fn every_fact_has_a_case_or_a_reason_for_none() {
+        let seen: HashSet<_> = all().map(Case::fact).collect();
+        for fact in facts::all() {
+            let unseen = facts::UNSEEN.iter().any(|(number, _)| *number == fact.number);
+            assert!(
+                seen.contains(fact.number) != unseen,
+                "{}: either a case or a reason for none is expected",
+                fact.number
+            );
+        }
+    }
+
+    #[test]
+    fn every_case_has_a_fact_and_an_id_of_its_own() {
+        let mut ids = HashSet::new();
+        for case in all() {
+            assert!(facts::fact(case.fact()).is_some(), "{}", case.id);
+            assert!(ids.insert(case.id), "{} is there twice", case.id);
+            assert!(!case.says.ends_with('.') && !case.says.is_empty(), "{}", case.id);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the probe is told to do. `PROBE.md` is the contract in words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What the probe does in one invocation, in this order. The default is to answer `{"statusCode":200}`.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Script {
+    /// Waits so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sleep_ms: Option<u64>,
+    /// Posts this to the connection that the event is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// Relays the event to this connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
+    /// Fails with this message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throw: Option<String>,
+    /// Ends its process.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exit: bool,
+    /// Answers with the event as the body.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub echo: bool,
+    /// Answers with a body of so many letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_chars: Option<usize>,
+    /// Answers exactly this.
+    #[serde(rename = "return", skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    pub result: Option<Value>,
+}
+
+/// `null` is a value here, and not the lack of one.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl Script {
+    /// Answers exactly this.
+    pub fn answer(result: Value) -> Self {
+        Script { result: Some(result), ..Script::default() }
+    }
+
+    /// Answers this status.
+    pub fn status(status: u16) -> Self {
+        Script::answer(json!({ "statusCode": status }))
+    }
+
+    /// Answers this body.
+    pub fn body(body: &str) -> Self {
+        Script::answer(json!({ "statusCode": 200, "body": body }))
+    }
+
+    /// Answers the event.
+    pub fn echo() -> Self {
+        Script { echo: true, ..Script::default() }
+    }
+
+    /// Fails with this message.
+    pub fn throw(message: &str) -> Self {
+        Script { throw: Some(message.to_owned()), ..Script::default() }
+    }
+
+    /// The message that has a route's function do this.
+    pub fn message(&self, action: &str) -> String {
+        json!({ "action": action, "probe": self }).to_string()
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// What precedes the id of an observer in a client's `User-Agent`, which every event of its connection repeats (E1).
+pub const OBSERVER: &str = "observer/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_say_only_what_is_to_be_done() {
+        assert_eq!(Script::default().to_string(), "{}");
+        assert_eq!(Script::answer(Value::Null).to_string(), r#"{"return":null}"#);
+        let script: Script = serde_json::from_str(r#"{"return":null,"sleepMs":5}"#).unwrap();
+        assert_eq!((script.result, script.sleep_ms), (Some(Value::Null), Some(5)));
+        assert!(serde_json::from_str::<Script>(r#"{"retrun":1}"#).is_err());
+        assert_eq!(Script::echo().message("tell"), r#"{"action":"tell","probe":{"echo":true}}"#);
+    }
+}
