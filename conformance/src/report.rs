@@ -168,7 +168,7 @@ impl<'a> Report<'a> {
         let mut page = String::from(PAGE_START);
         let known = self.tally(|case| case.mark != Mark::Inferred);
         let inferred = self.tally(|case| case.mark == Mark::Inferred);
-        let _ = write!(page, "Documented or observed: {known}. Inferred: {inferred}.\n");
+        let _ = writeln!(page, "Documented or observed: {known}. Inferred: {inferred}.");
         let mut section = "";
         for fact in facts::all() {
             if fact.section != section {

@@ -27,9 +27,9 @@ pub struct Script {
     /// Answers with the event as the body.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub echo: bool,
-    /// Answers with a body of so many letters.
+    /// Puts so many letters in the place of each text `@fill` in the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body_chars: Option<usize>,
+    pub fill: Option<usize>,
     /// Answers exactly this.
     #[serde(rename = "return", skip_serializing_if = "Option::is_none", deserialize_with = "some")]
     pub result: Option<Value>,
@@ -71,6 +71,21 @@ impl Script {
         json!({ "action": action, "probe": self }).to_string()
     }
 }
+
+/// Puts a long text where an answer has a place for it: URLs have no room for the text itself.
+pub fn fill(answer: Value, letters: usize) -> Value {
+    match answer {
+        Value::String(text) if text == FILL => "x".repeat(letters).into(),
+        Value::Array(items) => items.into_iter().map(|item| fill(item, letters)).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(key, value)| (key, fill(value, letters))).collect())
+        }
+        other => other,
+    }
+}
+
+/// The text that [`fill`] looks for.
+pub const FILL: &str = "@fill";
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,8 +35,12 @@ impl Profile {
 }
 
 /// Each function's program and the folder of the template that runs it. The templates say `CodeUri: .build/{program}/`.
-const FUNCTIONS: [(&str, &str); 3] =
-    [("notify", "infra"), ("echo", "examples/echo"), ("rooms", "examples/rooms")];
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("notify", "infra"),
+    ("echo", "examples/echo"),
+    ("rooms", "examples/rooms"),
+    ("conformance-probe", "conformance"),
+];
 
 pub(crate) fn run(args: &Args) -> Result<Profile> {
     let profile = if args.release { Profile::Release } else { Profile::Debug };
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Profile> {
     }
     build.args(["--locked", "--package", "dunlin-notify"]);
     build.args(["--package", "dunlin-example-echo", "--package", "dunlin-example-rooms"]);
+    build.args(["--package", "dunlin-conformance"]);
     if args.release {
         build.arg("--release");
     }

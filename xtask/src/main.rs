@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod command;
+mod conformance;
 mod gate;
 mod moto;
 mod python;
@@ -45,6 +46,8 @@ enum Task {
     Build(build::Args),
     /// Runs everything that must pass: tidy, format, lints, every test, every example in the documentation.
     Test(test::Args),
+    /// Checks what a gateway does against what API Gateway does, one case per fact; the local one, or any other.
+    Conformance(conformance::Args),
     /// Says which programs that some tests need are there, and makes the Python environments.
     Tools(tools::Args),
     /// Checks what the compiler cannot: the arrows between crates, the template against the code, the documents.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
     let done = match args.task {
         Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
+        Task::Conformance(args) => return conformance::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),
         Task::Test(args) => test::run(&args),
         Task::Tools(args) => tools::run(&args),

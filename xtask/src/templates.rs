@@ -14,7 +14,7 @@ use crate::{
     python::Environment,
 };
 
-/// Checks notify's template and those of the examples; what the tools find is what they print.
+/// Checks notify's template, that of the conformance suite and those of the examples; what the tools find is what they print.
 pub(crate) fn check(environment: &Environment) -> Result<()> {
     let templates = templates()?;
     // Informational findings count, such as a table of which nobody said whether it outlives the stack.
@@ -43,13 +43,13 @@ pub(crate) fn check(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// The template of notify and those of the examples, relative to the workspace.
+/// The template of notify, that of the conformance suite and those of the examples, relative to the workspace.
 fn templates() -> Result<Vec<PathBuf>> {
     let examples = fs::read_dir(root().join("examples")).context("cannot list examples")?;
     let folders: Vec<PathBuf> = examples
         .map(|entry| Ok(PathBuf::from("examples").join(entry?.file_name())))
         .collect::<Result<_>>()?;
-    let mut templates = vec![PathBuf::from("infra/template.yaml")];
+    let mut templates = vec![PathBuf::from("infra/template.yaml"), PathBuf::from("conformance/template.yaml")];
     templates.extend(folders.into_iter().map(|folder| folder.join("template.yaml")));
     templates.retain(|template| root().join(template).is_file());
     templates.sort();

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, collections::HashMap, process, time::Duration};
 
-use dunlin_conformance::script::{OBSERVER, Script};
+use dunlin_conformance::script::{OBSERVER, Script, fill};
 use dunlin_events::ConnectionId;
 use dunlin_management::{ManagementClient, PostOutcome};
 use dunlin_management_aws::LeanManagementClient;
@@ -114,14 +114,16 @@ async fn probe(
     if let Some(message) = script.throw {
         return Err(Diagnostic { error_type: "Probe".to_owned(), error_message: message });
     }
-    let result = match (script.echo, script.body_chars, script.result) {
-        (true, _, _) => json!({ "statusCode": 200, "body": raw.get() }),
-        (_, Some(chars), _) => json!({ "statusCode": 200, "body": "x".repeat(chars) }),
-        (_, _, Some(result)) => result,
-        _ => json!({ "statusCode": 200 }),
+    let result = match script.result {
+        _ if script.echo => json!({ "statusCode": 200, "body": raw.get() }),
+        Some(result) => fill(result, script.fill.unwrap_or_default().min(FILL_LETTERS_MAX)),
+        None => json!({ "statusCode": 200 }),
     };
     to_raw_value(&result).map_err(failed)
 }
+
+/// Letters that an answer is filled with: ours, below what a function may answer.
+const FILL_LETTERS_MAX: usize = 1024 * 1024;
 
 const DELIVERED: &str = "delivered";
 

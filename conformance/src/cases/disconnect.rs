@@ -156,12 +156,12 @@ fn ended(event: &Event, code: u16, reason: Option<&str>) -> Checked {
 /// Lets the connection get so old in silence, while who watches goes on and is not idle.
 async fn let_pass(site: &Site, watched: &mut Watched, all: Duration) -> Checked {
     // What is more than the service's limit pays for the granularity of its check (U21).
-    let (steps, step) = (3, all.div_f64(3.0) + Duration::from_secs(5));
-    for _ in 0..steps {
+    let step = all.div_f64(3.0) + Duration::from_secs(5);
+    for _ in 0..2 {
         site.wait(step).await?;
         own_id(watched.observer.client()).await?;
     }
-    Ok(())
+    site.wait(step).await
 }
 
 /// The DISCONNECT event of a client that closed with 1000 and this reason.

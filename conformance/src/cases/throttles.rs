@@ -6,11 +6,11 @@ use crate::{
     Api, Case,
     Mark::{Documented, Inferred, Observed},
     equal, holds,
-    script::Script,
+    script::{FILL, Script},
 };
 
 use super::{
-    handshake::refused,
+    handshake::{opened, refused},
     routing::{error_frame, goes_on},
 };
 
@@ -18,8 +18,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("7.1.authorizer", Documented, "the answer of an authorizer has at most 8 KB", |site| {
         Box::pin(async {
             let mut policy = super::authorization::allow("*");
-            policy["context"] = json!({"filler": "x".repeat(8 * 1024)});
-            refused(site, super::authorization::guarded(site, &Script::answer(policy))?, 500).await
+            policy["context"] = json!({"filler": FILL});
+            let script = |letters| Script { fill: Some(letters), ..Script::answer(policy.clone()) };
+            opened(site, super::authorization::guarded(site, &script(7 * 1024))?).await?;
+            refused(site, super::authorization::guarded(site, &script(8 * 1024))?, 500).await
         })
     }),
     Case::new(

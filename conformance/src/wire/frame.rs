@@ -171,8 +171,8 @@ mod tests {
                 assert_eq!(&*buffer, b"more");
             }
         }
-        let huge = BytesMut::from(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0][..]);
-        assert!(Frame::decode(&mut huge.clone()).is_err());
+        let mut huge = BytesMut::from(&[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0][..]);
+        assert!(Frame::decode(&mut huge).is_err());
         assert_eq!(Frame::close(1001, "Going away").close_reason(), Some((1001, "Going away".to_owned())));
         assert_eq!(Frame::new(Opcode::Close, "").close_reason(), None);
     }

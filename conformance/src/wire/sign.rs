@@ -9,6 +9,8 @@ use aws_sigv4::{
     sign::v4::SigningParams,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::{Unmet, fails};
 
 /// The name that signatures of both the management API and of `$connect` carry (C5, A9).
@@ -84,9 +86,8 @@ pub fn presign(keys: &Keys, url: &str, host: &str) -> Result<String, Unmet> {
     settings.expires_in = Some(PRESIGNED_FOR);
     let headers = [("host", host)];
     let (_, parameters) = instructions(keys, "GET", url, &headers, b"", settings)?.into_parts();
-    let encode = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
     Ok(pairs.collect::<Vec<_>>().join("&"))
 }
