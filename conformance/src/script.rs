@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Script {
-    /// Waits so long.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sleep_ms: Option<u64>,
     /// Posts this to the connection that the event is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,
     /// Relays the event to this connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay: Option<String>,
-    /// Fails with this message.
+    /// Waits so long.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub throw: Option<String>,
+    pub sleep_ms: Option<u64>,
     /// Ends its process.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exit: bool,
+    /// Fails with this message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throw: Option<String>,
     /// Answers with the event as the body.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub echo: bool,

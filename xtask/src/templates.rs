@@ -49,7 +49,8 @@ fn templates() -> Result<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = examples
         .map(|entry| Ok(PathBuf::from("examples").join(entry?.file_name())))
         .collect::<Result<_>>()?;
-    let mut templates = vec![PathBuf::from("infra/template.yaml"), PathBuf::from("conformance/template.yaml")];
+    let mut templates =
+        vec![PathBuf::from("infra/template.yaml"), PathBuf::from("conformance/template.yaml")];
     templates.extend(folders.into_iter().map(|folder| folder.join("template.yaml")));
     templates.retain(|template| root().join(template).is_file());
     templates.sort();

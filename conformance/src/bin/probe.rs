@@ -93,9 +93,6 @@ async fn probe(
     let raw = event.payload;
     let event: Event<'_> = serde_json::from_str(raw.get()).map_err(failed)?;
     let script = event.script();
-    if let Some(sleep) = script.sleep_ms {
-        tokio::time::sleep(Duration::from_millis(sleep)).await;
-    }
     let posted = match (&script.post, event.request_context.connection_id) {
         (Some(text), Some(id)) => Some(post(management, id, text.clone()).await),
         _ => None,
@@ -107,6 +104,9 @@ async fn probe(
         if outcome != DELIVERED {
             eprintln!("the observer {observer} was not told: {outcome}");
         }
+    }
+    if let Some(sleep) = script.sleep_ms {
+        tokio::time::sleep(Duration::from_millis(sleep)).await;
     }
     if script.exit {
         process::exit(3);

@@ -157,6 +157,7 @@ fn ended(event: &Event, code: u16, reason: Option<&str>) -> Checked {
 async fn let_pass(site: &Site, watched: &mut Watched, all: Duration) -> Checked {
     // What is more than the service's limit pays for the granularity of its check (U21).
     let step = all.div_f64(3.0) + Duration::from_secs(5);
+    watched.observer.event("CONNECT").await?;
     for _ in 0..2 {
         site.wait(step).await?;
         own_id(watched.observer.client()).await?;

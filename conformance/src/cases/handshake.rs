@@ -156,8 +156,7 @@ async fn url_of(site: &Site, over: usize) -> Checked {
     }
 }
 
-/// The function posts to somebody who watches before it lets the client in; were the client told earlier, it would be
-/// in while the function sleeps.
+/// The function takes its time before it lets the client in.
 async fn waits(site: &Site) -> Checked {
     let mut observer = site.observer().await?;
     let script = Script { sleep_ms: Some(300), ..Script::default() };

@@ -207,10 +207,8 @@ pub(super) const CASES: &[Case] = &[
 /// One second before the default has passed nothing has happened; one later the client is told.
 async fn default_timeout(site: &Site) -> Checked {
     let mut client = site.connect(Api::Main).await?;
-    let script = Script { sleep_ms: Some(35_000), ..Script::default() };
-    client.send(script.message("tell")).await?;
-    // Once a later message is answered, the earlier one is on its way.
-    goes_on(&mut client).await?;
+    let script = Script { post: Some("running".to_owned()), sleep_ms: Some(35_000), ..Script::default() };
+    equal("post", client.ask(script.message("tell")).await?, "running")?;
     site.wait(Duration::from_secs(28)).await?;
     goes_on(&mut client).await?;
     site.wait(Duration::from_secs(2)).await?;

@@ -24,6 +24,9 @@ const IDLE_CONNECTIONS_MAX: usize = 32;
 const PLACES: [&str; 3] =
     ["integration.request.header.", "integration.request.querystring.", "integration.request.path."];
 
+/// Headers of a handshake that the endpoint does not get, unlike the others (H12): its request has its own.
+const OWN: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+
 /// An HTTP endpoint behind a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpEndpoint {
@@ -124,7 +127,9 @@ impl HttpEndpoint {
             .body(Full::new(Bytes::from(body)))
             // Not the address itself, which holds parts of the message.
             .map_err(|error| bad(format!("the address of {} cannot be made: {error}", self.uri)))?;
-        for (name, value) in headers {
+        let clients = input.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let clients = clients.filter(|(name, _)| !OWN.iter().any(|own| name.eq_ignore_ascii_case(own)));
+        for (name, value) in clients.chain(headers) {
             let header = HeaderName::from_bytes(name.as_bytes());
             let value = HeaderValue::from_str(&value);
             let (Ok(header), Ok(value)) = (header, value) else {
