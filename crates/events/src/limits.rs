@@ -166,3 +166,9 @@ pub const ACCESS_LOG_FORMAT_BYTES_MAX: usize = 3 * 1024;
 
 /// What an execution log keeps of an event, in bytes (section 7.1).
 pub const EXECUTION_LOG_BYTES_MAX: usize = 1_024;
+
+/// The value of an API key, in characters (A10).
+pub const API_KEY_CHARS_MIN: usize = 20;
+
+/// The same, at most (A10).
+pub const API_KEY_CHARS_MAX: usize = 128;

@@ -3,10 +3,12 @@ use std::{collections::HashMap, sync::Arc};
 use dunlin_events::{RouteKey, limits};
 
 use crate::{
-    ApiConfig, ConfigError, RouteConfig, StageConfig,
+    ApiConfig, ApiKeySource, ConfigError, RouteConfig, StageConfig,
+    access::Parameter,
     access_log::AccessLog,
     authorize::{Authorization, Authorizer},
     integration,
+    model::{BodyCheck, Models},
     registry::Registry,
     report::{StageWatch, Watch},
     selection::SelectionExpression,
@@ -21,6 +23,9 @@ pub(crate) struct Api {
     pub(crate) connect: Option<Arc<Route>>,
     pub(crate) disconnect: Option<Arc<Route>>,
     pub(crate) registry: Registry,
+    pub(crate) api_key_source: ApiKeySource,
+    /// Whether the API's own host name is off (H6).
+    pub(crate) default_host_disabled: bool,
     selection: SelectionExpression,
     default: Option<Arc<Route>>,
     routes: HashMap<Box<str>, Arc<Route>>,
@@ -44,12 +49,25 @@ pub(crate) struct Route {
     pub(crate) integration: Option<integration::Compiled>,
     pub(crate) two_way: bool,
     pub(crate) authorizer: Authorizer,
+    /// What bodies are checked with before the integration is called.
+    pub(crate) models: Option<BodyCheck>,
+    pub(crate) api_key_required: bool,
+    pub(crate) required_parameters: Vec<Parameter>,
 }
 
 impl Api {
     /// Checks a configuration.
     pub(crate) fn compile(config: ApiConfig) -> Result<Self, ConfigError> {
-        let ApiConfig { api_id, route_selection_expression, stages, routes, .. } = config;
+        let ApiConfig {
+            api_id,
+            route_selection_expression,
+            stages,
+            routes,
+            models,
+            models_unchecked,
+            api_key_source,
+            default_host_disabled,
+        } = config;
         let selection = SelectionExpression::parse(&route_selection_expression).map_err(|problem| {
             let expression = route_selection_expression;
             ConfigError::SelectionExpression { api_id: api_id.clone(), expression, problem }
@@ -57,9 +75,10 @@ impl Api {
         if routes.len() > limits::ROUTES_MAX {
             return Err(ConfigError::TooManyRoutes { api_id, routes: routes.len() });
         }
+        let models = Models::compile(&api_id, models, models_unchecked)?;
         let mut keyed: HashMap<Box<str>, Arc<Route>> = HashMap::with_capacity(routes.len());
         for (index, route) in routes.into_iter().enumerate() {
-            let route = Route::compile(&api_id, index, route)?;
+            let route = Route::compile(&api_id, index, route, &models)?;
             if let Some(twin) = keyed.insert(route.key.clone(), Arc::new(route)) {
                 return Err(route_error(&api_id, &twin.key, "is there twice; keep one of them"));
             }
@@ -69,6 +88,8 @@ impl Api {
             stages: compile_stages(&api_id, stages, &keys)?,
             id: api_id.into(),
             registry: Registry::default(),
+            api_key_source,
+            default_host_disabled,
             selection,
             connect: keyed.remove(RouteKey::CONNECT),
             disconnect: keyed.remove(RouteKey::DISCONNECT),
@@ -99,8 +120,22 @@ impl Api {
 }
 
 impl Route {
-    fn compile(api_id: &str, index: usize, config: RouteConfig) -> Result<Self, ConfigError> {
-        let RouteConfig { key, integration, two_way, authorization, .. } = config;
+    fn compile(
+        api_id: &str,
+        index: usize,
+        config: RouteConfig,
+        models: &Models,
+    ) -> Result<Self, ConfigError> {
+        let RouteConfig {
+            key,
+            integration,
+            content,
+            two_way,
+            authorization,
+            api_key_required,
+            request_models,
+            required_parameters,
+        } = config;
         let known = [RouteKey::CONNECT, RouteKey::DISCONNECT, RouteKey::DEFAULT].contains(&key.as_str());
         if key.is_empty() {
             return Err(route_error(api_id, &key, "has an empty key"));
@@ -112,14 +147,33 @@ impl Route {
                 "starts with $, which only $connect, $disconnect and $default may",
             ));
         }
-        let integration = integration.map(integration::Compiled::new).transpose();
+        let integration = integration.map(|own| integration::Compiled::new(own, content)).transpose();
         let integration = integration.map_err(|problem| route_error(api_id, &key, problem))?;
         if authorization != Authorization::None && key != RouteKey::CONNECT {
             return Err(route_error(api_id, &key, "has an authorizer, which only $connect can have"));
         }
         let authorizer =
             Authorizer::compile(authorization).map_err(|problem| route_error(api_id, &key, problem))?;
-        Ok(Route { key: key.into(), index, integration, two_way, authorizer })
+        let models = request_models.map(|config| models.check(config)).transpose();
+        let models = models.map_err(|problem| route_error(api_id, &key, problem))?;
+        if key != RouteKey::CONNECT && (api_key_required || !required_parameters.is_empty()) {
+            let problem = "asks for an API key or for parameters, which only $connect can";
+            return Err(route_error(api_id, &key, problem));
+        }
+        let required = required_parameters.iter().map(|text| Parameter::parse(text));
+        let required_parameters = required.collect::<Result<_, _>>();
+        let required_parameters =
+            required_parameters.map_err(|problem| route_error(api_id, &key, problem))?;
+        Ok(Route {
+            key: key.into(),
+            index,
+            integration,
+            two_way,
+            authorizer,
+            models,
+            api_key_required,
+            required_parameters,
+        })
     }
 }
 

@@ -139,10 +139,16 @@ impl IdentitySource {
 #[derive(Debug)]
 pub(crate) struct Principal {
     fields: Map<String, Value>,
+    usage_identifier_key: Option<String>,
     latency: Duration,
 }
 
 impl Principal {
+    /// The API key that the authorizer names (A10).
+    pub(crate) fn usage_identifier_key(&self) -> Option<&str> {
+        self.usage_identifier_key.as_deref()
+    }
+
     /// As MESSAGE and DISCONNECT show it.
     pub(crate) fn for_events(&self) -> Option<Box<RawValue>> {
         to_raw_value(&self.fields).ok()
@@ -283,7 +289,8 @@ impl Applicant<'_> {
             tracing::debug!(request_id, "the policy does not allow {method_arn}");
             return Err(Refusal::forbidden());
         }
-        Ok(Principal { fields: fields(response), latency })
+        let usage_identifier_key = response.usage_identifier_key.clone();
+        Ok(Principal { fields: fields(response), usage_identifier_key, latency })
     }
 }
 

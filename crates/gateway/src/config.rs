@@ -237,6 +237,32 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A model that is no JSON Schema.
+    #[error("API {api_id}: model {model} {problem}")]
+    Model {
+        /// The API.
+        api_id: String,
+        /// The name of the model.
+        model: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A custom domain name.
+    #[error("domain {domain} {problem}")]
+    Domain {
+        /// The name.
+        domain: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A usage plan.
+    #[error("usage plan {plan} {problem}")]
+    UsagePlan {
+        /// The id of the plan.
+        plan: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// More routes than the service allows.
     #[error("API {api_id}: {routes} routes are more than the {max} that an API may have", max = limits::ROUTES_MAX)]
     TooManyRoutes {
@@ -248,14 +274,16 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The API that it is about.
-    pub fn api_id(&self) -> &str {
+    /// The API that it is about, if it is about one.
+    pub fn api_id(&self) -> Option<&str> {
         match self {
+            ConfigError::Domain { .. } | ConfigError::UsagePlan { .. } => None,
             ConfigError::DuplicateApi { api_id }
             | ConfigError::Stage { api_id, .. }
             | ConfigError::SelectionExpression { api_id, .. }
             | ConfigError::Route { api_id, .. }
-            | ConfigError::TooManyRoutes { api_id, .. } => api_id,
+            | ConfigError::Model { api_id, .. }
+            | ConfigError::TooManyRoutes { api_id, .. } => Some(api_id),
         }
     }
 }

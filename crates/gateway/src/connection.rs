@@ -9,6 +9,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::{
+    ApiKeyConfig,
     api::Stage,
     ids::{IdBytes, Suffix},
     outbox::Outbox,
@@ -29,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) user_agent: Option<Box<str>>,
     /// What the authorizer knows of the client, as events show it (A5).
     pub(crate) authorizer: Option<Box<RawValue>>,
+    /// What it was let in with (A10).
+    pub(crate) api_key: Option<Arc<ApiKeyConfig>>,
     /// Milliseconds since 1970.
     pub(crate) connected_at: u64,
     /// The same moment on the gateway's own monotonic clock.
@@ -61,6 +64,7 @@ impl Connection {
             source_ip: new.source_ip,
             user_agent: new.user_agent,
             authorizer: None,
+            api_key: None,
             connected_at: new.connected_at,
             connected_tick: new.connected_tick,
             outbox: Outbox::default(),

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::{
     api::{Api, Stage},
     connection::Connection,
+    content,
     head::Head,
     integration::{Compiled as Integration, MappingInput, Prepared},
 };
@@ -74,7 +75,11 @@ impl EventSource<'_> {
         body: &str,
     ) -> Prepared {
         if integration.wants_event() {
-            return Prepared::Event(self.message(occasion, message_id, body));
+            let is_binary = integration.takes_binary();
+            if is_binary && let Err(problem) = content::check_base64(body) {
+                return Prepared::NotBase64(problem);
+            }
+            return Prepared::Event(self.message(occasion, message_id, body, is_binary));
         }
         let mut event = self.event(EventType::Message, occasion);
         event.request_context.message_id = Some(message_id.into());
@@ -136,10 +141,11 @@ impl EventSource<'_> {
     }
 
     /// The MESSAGE event of this text.
-    fn message(&self, occasion: &Occasion<'_>, message_id: &str, body: &str) -> Bytes {
+    fn message(&self, occasion: &Occasion<'_>, message_id: &str, body: &str, is_base64: bool) -> Bytes {
         let mut event = self.event(EventType::Message, occasion);
         event.request_context.message_id = Some(message_id.into());
         event.body = Some(body.into());
+        event.is_base64_encoded = is_base64;
         print(&event)
     }
 
@@ -185,7 +191,8 @@ impl EventSource<'_> {
                 identity: Some(Identity {
                     user_agent: connection.user_agent.as_deref().map(Text::from),
                     source_ip: Some(connection.source_ip.to_string().into()),
-                    ..Identity::default()
+                    api_key: connection.api_key.as_ref().map(|key| key.value.as_str().into()),
+                    api_key_id: connection.api_key.as_ref().map(|key| key.id.as_str().into()),
                 }),
                 request_id: Some(request_id),
                 domain_name: Some((&*connection.domain_name).into()),

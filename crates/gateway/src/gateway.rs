@@ -27,6 +27,7 @@ use crate::{
     integration::HttpClient,
     sigv4::{MANAGEMENT_SERVICE, Verifier},
     throttle::AccountBuckets,
+    usage::Usage,
 };
 
 /// The data plane: any number of APIs, each served on any number of listeners.
@@ -40,6 +41,7 @@ pub struct Gateway<B> {
     pub(crate) ids: Ids,
     pub(crate) verifier: Verifier,
     pub(crate) account: AccountBuckets,
+    pub(crate) usage: Usage,
     pub(crate) http: HttpClient,
     apis: HashMap<Box<str>, Arc<Api>>,
     listeners: AtomicU32,
@@ -89,13 +91,14 @@ impl<B: Backend> Gateway<B> {
                 config.control_token.is_some(),
             ),
             faults: Faults::default(),
-            hosts: Hosts::new(&config, compiled.values()),
+            hosts: Hosts::compile(&config, &compiled)?,
             ids: Ids::new(config.id_seed),
             verifier: Verifier::new(
                 MANAGEMENT_SERVICE,
                 config.region.clone(),
                 Arc::clone(&config.credentials),
             ),
+            usage: Usage::compile(&config.api_keys, &config.usage_plans)?,
             http: HttpClient::new(),
             account: AccountBuckets::new(config.account_throttles),
             apis: compiled,

@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_events::{EventType, ProxyResult, RouteKey, limits};
 use http::StatusCode;
-use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -17,6 +16,7 @@ use crate::{
     calling::{Site, call},
     closing::GOODBYE_TIME_MAX,
     connection::{Connection, NewConnection},
+    domain::Way,
     event::{EventSource, Forwarded, Occasion},
     gateway::{Gateway, Listener},
     head::Head,
@@ -178,6 +178,8 @@ impl<B: Backend> Handshake<B> {
         let source = EventSource { api, connection };
         let applicant = Applicant { head: &self.head, forwarded: &forwarded, source: &source, connection };
         let principal = applicant.authorize(gateway, &route.authorizer, &mut course.gates).await?;
+        let api_key = applicant.admit(gateway, route, principal.as_ref())?;
+        connection.api_key = api_key;
         connection.authorizer = principal.as_ref().and_then(Principal::for_events);
         let on_connect = principal.and_then(Principal::for_connect);
         self.ask_connect(route, api, connection, &forwarded, on_connect.as_deref(), course).await
@@ -215,15 +217,13 @@ impl<B: Backend> Handshake<B> {
         let head = &self.head;
         let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, message);
         let host = head.single("host").ok_or_else(|| bad("exactly one Host header is expected"))?;
-        let api = self.gateway.hosts.select(&host, &self.default_api).ok_or_else(Refusal::forbidden)?;
+        let door = self.gateway.hosts.select(&host, &self.default_api).ok_or_else(Refusal::forbidden)?;
         if "wss://".len() + host.len() + head.target().len() > limits::URL_CHARS_MAX {
             return Err(Refusal::of_status(StatusCode::URI_TOO_LONG));
         }
         let path = head.target().split('?').next().unwrap_or_default();
-        let stage = path.strip_prefix('/').map(|path| path.strip_suffix('/').unwrap_or(path));
-        // With any character percent-encoded or not, as in paths of management calls (C6).
-        let stage = stage.and_then(|name| percent_decode_str(name).decode_utf8().ok());
-        let stage = stage.and_then(|name| api.stage(&name)).ok_or_else(Refusal::forbidden)?;
+        let way = door.lead(path).filter(|way| matches!(way.rest, "" | "/"));
+        let Way { api, stage, .. } = way.ok_or_else(Refusal::forbidden)?;
         if head.method() != "GET" || !head.is_http_11() {
             return Err(bad("a WebSocket handshake is a GET in HTTP/1.1"));
         }

@@ -4,7 +4,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::{GatewayConfig, api::Api};
+use crate::{
+    ConfigError, GatewayConfig,
+    api::Api,
+    domain::{Domain, Way, first_segment},
+};
 
 /// The names under which clients may reach the gateway.
 ///
@@ -14,25 +18,61 @@ pub(crate) struct Hosts {
     local: Vec<String>,
     any_address: bool,
     apis: HashMap<String, Arc<Api>>,
+    domains: Vec<Domain>,
+}
+
+/// Whom a `Host` belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door<'a> {
+    /// An API: the path begins with its stage.
+    Api(&'a Arc<Api>),
+    /// A custom domain: the path begins with a base path (H4).
+    Domain(&'a Domain),
 }
 
 impl Hosts {
-    pub(crate) fn new<'a>(config: &GatewayConfig, apis: impl Iterator<Item = &'a Arc<Api>>) -> Self {
+    /// Checks the domains.
+    pub(crate) fn compile(
+        config: &GatewayConfig,
+        apis: &HashMap<Box<str>, Arc<Api>>,
+    ) -> Result<Self, ConfigError> {
         let local = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into_iter();
         let (region, suffix) = (&config.region, &config.dns_suffix);
         let name = |api: &Arc<Api>| format!("{}.execute-api.{region}.{suffix}", api.id).to_ascii_lowercase();
-        Hosts {
+        // H6: such an API has no name of its own.
+        let named = apis.values().filter(|api| !api.default_host_disabled);
+        Ok(Hosts {
             local: local.chain(config.extra_hosts.iter().map(|host| host.to_ascii_lowercase())).collect(),
             any_address: config.any_address,
-            apis: apis.map(|api| (name(api), Arc::clone(api))).collect(),
-        }
+            apis: named.map(|api| (name(api), Arc::clone(api))).collect(),
+            domains: (config.domains.iter())
+                .map(|domain| Domain::compile(domain, apis))
+                .collect::<Result<_, _>>()?,
+        })
     }
 
-    /// The API that a `Host` selects: the one it names, or `default` under a name that belongs to all.
-    pub(crate) fn select<'a>(&'a self, host: &str, default: &'a Arc<Api>) -> Option<&'a Arc<Api>> {
+    /// Whom a `Host` selects: the API or the domain that it names, or `default` under a name that belongs to all.
+    pub(crate) fn select<'a>(&'a self, host: &str, default: &'a Arc<Api>) -> Option<Door<'a>> {
         let name = without_port(host)?.to_ascii_lowercase();
         let is_local = self.local.contains(&name) || (self.any_address && is_address(&name));
-        if is_local { Some(default) } else { self.apis.get(&name) }
+        if is_local {
+            return Some(Door::Api(default));
+        }
+        let domain = || self.domains.iter().find(|domain| domain.is(&name)).map(Door::Domain);
+        self.apis.get(&name).map(Door::Api).or_else(domain)
+    }
+}
+
+impl<'a> Door<'a> {
+    /// Where a path leads behind it.
+    pub(crate) fn lead<'p>(self, path: &'p str) -> Option<Way<'a, 'p>> {
+        match self {
+            Door::Api(api) => {
+                let (stage, rest) = first_segment(path)?;
+                Some(Way { api, stage: api.stage(&stage)?, rest })
+            }
+            Door::Domain(domain) => domain.lead(path),
+        }
     }
 }
 
@@ -57,15 +97,51 @@ fn without_port(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ApiConfig;
+    use crate::{ApiConfig, BasePathMapping, DomainConfig, StageConfig};
+
+    fn apis() -> HashMap<Box<str>, Arc<Api>> {
+        let api = |id: &str| {
+            let stages = vec![StageConfig::new("dev"), StageConfig::new("prod")];
+            let config =
+                ApiConfig { stages, default_host_disabled: id == "hidden", ..ApiConfig::new(id, "x") };
+            (id.into(), Arc::new(Api::compile(config).unwrap()))
+        };
+        ["one", "two", "hidden"].into_iter().map(api).collect()
+    }
+
+    /// Base path, API and stage.
+    type Led<'a> = (&'a str, &'a str, &'a str);
+
+    fn config(domains: &[(&str, &[Led<'_>])]) -> GatewayConfig {
+        let mapping = |(base_path, api_id, stage): &Led<'_>| BasePathMapping {
+            base_path: (*base_path).to_owned(),
+            api_id: (*api_id).to_owned(),
+            stage: (*stage).to_owned(),
+        };
+        let domain = |(name, mappings): &(&str, &[Led<'_>])| DomainConfig {
+            name: (*name).to_owned(),
+            mappings: mappings.iter().map(mapping).collect(),
+        };
+        let mut config = GatewayConfig::new("eu-west-1", "123456789012", Arc::new(|_: &str| None));
+        config.domains = domains.iter().map(domain).collect();
+        config
+    }
+
+    #[track_caller]
+    fn check_host(hosts: &Hosts, apis: &HashMap<Box<str>, Arc<Api>>, host: &str, expected: Option<&str>) {
+        let found = hosts.select(host, &apis["one"]).map(|door| match door {
+            Door::Api(api) => api.id.to_string(),
+            Door::Domain(_) => "a domain".to_owned(),
+        });
+        assert_eq!(found.as_deref(), expected, "{host}");
+    }
 
     #[test]
     fn hosts_select_an_api_or_nothing() {
-        let api = |id: &str| Arc::new(Api::compile(ApiConfig::new(id, "x")).unwrap());
-        let (one, two) = (api("one"), api("two"));
-        let mut config = GatewayConfig::new("eu-west-1", "123456789012", Arc::new(|_: &str| None));
+        let apis = apis();
+        let mut config = config(&[("WS.example.com", &[]), ("*.wild.example.com", &[])]);
         config.extra_hosts.push("Gateway.local".to_owned());
-        let hosts = Hosts::new(&config, [&one, &two].into_iter());
+        let hosts = Hosts::compile(&config, &apis).unwrap();
         for (host, expected) in [
             ("localhost", Some("one")),
             ("LocalHost:3001", Some("one")),
@@ -77,6 +153,15 @@ mod tests {
             ("two.execute-api.eu-west-1.amazonaws.com:3001", Some("two")),
             ("two.execute-api.eu-west-2.amazonaws.com", None),
             ("three.execute-api.eu-west-1.amazonaws.com", None),
+            // H6: off.
+            ("hidden.execute-api.eu-west-1.amazonaws.com", None),
+            ("ws.example.com", Some("a domain")),
+            ("ws.Example.com:3001", Some("a domain")),
+            ("a.wild.example.com", Some("a domain")),
+            ("a.b.wild.example.com", None),
+            ("wild.example.com", None),
+            (".wild.example.com", None),
+            ("example.com", None),
             ("evil.example", None),
             ("localhost.evil.example", None),
             ("localhost:x", None),
@@ -87,11 +172,11 @@ mod tests {
             ("::1", None),
             ("", None),
         ] {
-            assert_eq!(hosts.select(host, &one).map(|api| &*api.id), expected, "{host}");
+            check_host(&hosts, &apis, host, expected);
         }
 
         config.any_address = true;
-        let hosts = Hosts::new(&config, [&one, &two].into_iter());
+        let hosts = Hosts::compile(&config, &apis).unwrap();
         for (host, expected) in [
             ("192.0.2.1:3001", Some("one")),
             ("[2001:db8::1]:3001", Some("one")),
@@ -101,7 +186,57 @@ mod tests {
             ("[192.0.2.1]", None),
             ("2001:db8::1", None),
         ] {
-            assert_eq!(hosts.select(host, &one).map(|api| &*api.id), expected, "{host}");
+            check_host(&hosts, &apis, host, expected);
         }
+    }
+
+    #[test]
+    fn paths_lead_to_stages() {
+        let apis = apis();
+        let mappings: &[_] = &[("chat", "one", "dev"), ("chat/v2", "two", "prod"), ("gone", "one", "none")];
+        let rooted: &[_] = &[("", "two", "dev"), ("a b", "one", "prod")];
+        let config = config(&[("ws.example.com", mappings), ("root.example.com", rooted)]);
+        let hosts = Hosts::compile(&config, &apis).unwrap();
+        for (host, path, expected) in [
+            ("localhost", "/dev", Some("one dev ")),
+            ("localhost", "/%64ev/", Some("one dev /")),
+            ("localhost", "/dev/@connections/x", Some("one dev /@connections/x")),
+            ("localhost", "/chat", None),
+            ("localhost", "/", None),
+            ("localhost", "", None),
+            ("ws.example.com", "/chat", Some("one dev ")),
+            ("ws.example.com", "/chat/@connections/x", Some("one dev /@connections/x")),
+            ("ws.example.com", "/chat/v2", Some("two prod ")),
+            ("ws.example.com", "/chat%2Fv2", None),
+            ("ws.example.com", "/chat/v2/", Some("two prod /")),
+            ("ws.example.com", "/chat/v3", Some("one dev /v3")),
+            // H5: the stage is no base path.
+            ("ws.example.com", "/dev", None),
+            ("ws.example.com", "/gone", None),
+            ("root.example.com", "", Some("two dev ")),
+            ("root.example.com", "/", Some("two dev /")),
+            ("root.example.com", "/a%20b", Some("one prod ")),
+            ("root.example.com", "/prod/@connections/x", Some("two dev /prod/@connections/x")),
+        ] {
+            let door = hosts.select(host, &apis["one"]).unwrap();
+            let way = door.lead(path);
+            let found = way.map(|Way { api, stage, rest }| format!("{} {} {rest}", api.id, stage.name));
+            assert_eq!(found.as_deref(), expected, "{host} {path}");
+        }
+    }
+
+    #[test]
+    fn mistakes_of_domains_are_named() {
+        let error = |mappings| {
+            Hosts::compile(&config(&[("ws.example.com", mappings)]), &apis()).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[("a", "none", "dev")]),
+            "domain ws.example.com leads to API none, which there is none of"
+        );
+        assert_eq!(
+            error(&[("a", "one", "dev"), ("a", "two", "dev")]),
+            "domain ws.example.com leads from \"a\" to two stages; keep one of them"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll}
 
 use bytes::Bytes;
 use dunlin_events::limits;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use crate::{
     api::Api,
     control,
     gateway::{Gateway, Listener},
+    host::Door,
     management,
     refusal::{http_date, message_body},
     stream::Rewound,
@@ -21,6 +22,9 @@ use crate::{
 
 /// The answers of this service, all small.
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Paths that are the service's own (H6).
+const HEALTH_PATHS: [&str; 2] = ["/ping", "/sping"];
 
 /// How much hyper may buffer of one connection: a head, and a piece of a body.
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
@@ -72,14 +76,16 @@ async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, api: &Arc<Api>, request: 
         Some(_) if request.uri().path().starts_with(control::PREFIX) => {
             Box::pin(control::answer(gateway, request)).await
         }
-        Some(api) => match management::Target::parse(request.uri().path(), api) {
-            Some(target) => {
-                gateway.counters.management_calls.increment();
-                Box::pin(management::answer(gateway, api, target, request)).await
+        Some(door) => {
+            let way = door.lead(request.uri().path());
+            match way.as_ref().and_then(management::Target::parse) {
+                Some(target) => {
+                    gateway.counters.management_calls.increment();
+                    Box::pin(management::answer(gateway, target, request)).await
+                }
+                None => elsewhere(door, &request),
             }
-            // C3: wrong path or stage; U15: a plain GET on the socket's own address.
-            None => message(StatusCode::FORBIDDEN, "Forbidden"),
-        },
+        }
     };
     let request_id = gateway.ids.request(now_ms);
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
@@ -94,6 +100,25 @@ async fn answer<B: Backend>(gateway: &Arc<Gateway<B>>, api: &Arc<Api>, request: 
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
+}
+
+/// For a path that is nobody's.
+fn elsewhere(door: Door<'_>, request: &Request<Incoming>) -> Answer {
+    let (method, path) = (request.method(), request.uri().path());
+    match door {
+        // H6: what health checks look at.
+        _ if method == Method::GET && HEALTH_PATHS.contains(&path) => Response::new(Full::from("healthy")),
+        // C3: wrong path or stage; U15: a plain GET on the socket's own address.
+        Door::Api(_) => message(StatusCode::FORBIDDEN, "Forbidden"),
+        // H5: mostly the stage, which is no base path.
+        Door::Domain(_) => {
+            let route = path.trim_start_matches('/');
+            let text = format!("No method found matching route {route} for http method {method}.");
+            let mut answer = message(StatusCode::NOT_FOUND, &text);
+            answer.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static("NotFoundException"));
+            answer
+        }
+    }
 }
 
 /// `{"message":"…"}` under this status.

@@ -30,6 +30,9 @@ pub(crate) enum Failure {
     Malformed(String),
     #[error("no request template is for this message, and the passthrough behavior lets nothing else pass")]
     NoTemplate,
+    /// Without the reason, which may repeat the body.
+    #[error("the body does not fit its model")]
+    BadBody(String),
     #[error("the mapping failed: {0}")]
     Mapping(String),
     #[error("the endpoint failed: {0}")]
@@ -44,6 +47,7 @@ impl Failure {
         match self {
             Failure::TimedOut => 504,
             Failure::NoTemplate => 415,
+            Failure::BadBody(_) => 400,
             Failure::NotPermitted
             | Failure::NoIntegration
             | Failure::Mapping(_)
@@ -54,11 +58,22 @@ impl Failure {
         }
     }
 
-    /// The text of the error frame for a message that fails this way (R9, R10).
+    /// The text of the error frame for a message that fails this way (R9, R10, R10a).
     pub(crate) fn message(&self) -> ErrorMessage {
         match self {
             Failure::TimedOut => ErrorMessage::EndpointRequestTimedOut,
+            Failure::BadBody(_) => ErrorMessage::BadRequestBody,
             _ => ErrorMessage::InternalServerError,
+        }
+    }
+}
+
+impl Failure {
+    /// Why a body does not fit its model (M3).
+    fn validation_error(&self) -> Option<&str> {
+        match self {
+            Failure::BadBody(reason) => Some(reason),
+            _ => None,
         }
     }
 }
@@ -115,6 +130,12 @@ pub(crate) fn start_message<B: Backend>(
     gateway.faults.on_route(connection, &route.key);
     if !connection.stage.buckets.take(&route.key, tick) || !gateway.account.requests.take(tick) {
         refuse(gateway, &told, Some(route), ErrorMessage::TooManyRequests, 429);
+        return;
+    }
+    if let Some(models) = &route.models
+        && let Err(failure) = models.check(text)
+    {
+        answer(gateway, &told, route, Err(failure), None);
         return;
     }
     // The event is made here, so that the text's buffer is free for the next message.
@@ -202,7 +223,12 @@ fn answer<B>(
                 told.connection.stage.watch.trace(Some(route), told.request_id, "answer", &text);
                 send(gateway, told, Some(route), &text);
             }
-            told.report(gateway, Some(route), 200, None, step.as_ref());
+            told.report(
+                gateway,
+                Some(route),
+                Outcome { status: 200, error: None, validation_error: None },
+                step.as_ref(),
+            );
         }
         Err(failure) => {
             let (request_id, connection_id) = (told.request_id, told.connection.id());
@@ -214,8 +240,12 @@ fn answer<B>(
                 step.error = Some(failure.to_string());
             }
             send_error(gateway, told, Some(route), failure.message());
-            let status = failure.handshake_status();
-            told.report(gateway, Some(route), status, Some(failure.message()), step.as_ref());
+            let outcome = Outcome {
+                status: failure.handshake_status(),
+                error: Some(failure.message()),
+                validation_error: failure.validation_error(),
+            };
+            told.report(gateway, Some(route), outcome, step.as_ref());
         }
     }
 }
@@ -229,7 +259,15 @@ fn refuse<B>(
     status: u16,
 ) {
     send_error(gateway, told, route, message);
-    told.report(gateway, route, status, Some(message), None);
+    let outcome = Outcome { status, error: Some(message), validation_error: None };
+    told.report(gateway, route, outcome, None);
+}
+
+/// What became of a message.
+struct Outcome<'a> {
+    status: u16,
+    error: Option<ErrorMessage>,
+    validation_error: Option<&'a str>,
 }
 
 impl Told<'_> {
@@ -237,8 +275,7 @@ impl Told<'_> {
         &self,
         gateway: &Gateway<B>,
         route: Option<&Route>,
-        status: u16,
-        error: Option<ErrorMessage>,
+        outcome: Outcome<'_>,
         integration: Option<&Step>,
     ) {
         let report = Report {
@@ -249,9 +286,9 @@ impl Told<'_> {
             request_id: self.request_id,
             message_id: Some(self.message_id),
             now_ms: self.now_ms,
-            status,
-            error: error.map(ErrorMessage::as_str),
-            validation_error: None,
+            status: outcome.status,
+            error: outcome.error.map(ErrorMessage::as_str),
+            validation_error: outcome.validation_error,
             integration,
             gates: None,
         };
@@ -278,7 +315,11 @@ fn response_text(result: ProxyResult) -> Result<String, Failure> {
 }
 
 fn send_error<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, message: ErrorMessage) {
-    let frame = ErrorFrame { message, connection_id: &told.connection.id(), request_id: told.request_id };
+    let request_id = match message {
+        ErrorMessage::BadRequestBody => told.message_id,
+        _ => told.request_id,
+    };
+    let frame = ErrorFrame { message, connection_id: &told.connection.id(), request_id };
     gateway.counters.error_frames.increment();
     send(gateway, told, route, &frame.to_string());
 }

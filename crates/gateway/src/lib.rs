@@ -72,6 +72,7 @@
 //! and say what was chosen here.
 
 // What it is told.
+mod access;
 mod api;
 mod api_config;
 mod authorize;
@@ -96,6 +97,7 @@ mod report;
 mod calling;
 mod content;
 mod integration;
+mod model;
 pub mod velocity;
 
 // From a TCP connection to a WebSocket or a management call.

@@ -7,15 +7,15 @@ use dunlin_events::limits;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use time::{format_description::FormatItem, macros::format_description};
 use tokio::time::timeout;
 
 use crate::{
-    api::Api,
+    api::{Api, Stage},
     closing::CloseCause,
     connection::Connection,
+    domain::{Way, first_segment},
     frames::Frames,
     gateway::Gateway,
     http_service::{Answer, json, message},
@@ -28,31 +28,27 @@ use crate::{
 /// What a management path names.
 #[derive(Debug)]
 pub(crate) struct Target {
-    stage: Box<str>,
+    api: Arc<Api>,
+    stage: Arc<Stage>,
     connection_id: String,
 }
 
 impl Target {
-    /// Reads `/{stage}/@connections/{id}`, with any character percent-encoded or not (C6).
-    pub(crate) fn parse(path: &str, api: &Api) -> Option<Self> {
-        let mut segments = path.strip_prefix('/')?.split('/');
-        let mut next = || percent_decode_str(segments.next()?).decode_utf8().ok();
-        let (stage, marker, connection_id) = (next()?, next()?, next()?);
-        if next().is_some() || marker != "@connections" || connection_id.is_empty() {
-            return None;
-        }
-        let stage = api.stage(&stage)?.name.clone();
-        Some(Target { stage, connection_id: connection_id.into_owned() })
+    /// Reads what comes after a stage or a base path: `/@connections/{id}`, with any character percent-encoded or not (C6).
+    pub(crate) fn parse(way: &Way<'_, '_>) -> Option<Self> {
+        let (marker, rest) = first_segment(way.rest)?;
+        let (connection_id, rest) = first_segment(rest)?;
+        let is_whole = rest.is_empty() && marker == "@connections" && !connection_id.is_empty();
+        is_whole.then(|| Target {
+            api: Arc::clone(way.api),
+            stage: Arc::clone(way.stage),
+            connection_id: connection_id.into_owned(),
+        })
     }
 }
 
 /// Answers one call. The signature is checked before anything is told about connections.
-pub(crate) async fn answer<B>(
-    gateway: &Gateway<B>,
-    api: &Api,
-    target: Target,
-    request: Request<Incoming>,
-) -> Answer {
+pub(crate) async fn answer<B>(gateway: &Gateway<B>, target: Target, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let body = match timeout(gateway.config.limits.head_timeout, collect(body)).await {
         Ok(Ok(body)) => body,
@@ -70,10 +66,10 @@ pub(crate) async fn answer<B>(
         tracing::debug!("management call denied: {denied}");
         return error(StatusCode::FORBIDDEN, denied.error_type(), &denied.to_string());
     }
-    act(gateway, api, &target, &parts, body)
+    act(gateway, &target, &parts, body)
 }
 
-fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body: Bytes) -> Answer {
+fn act<B>(gateway: &Gateway<B>, target: &Target, parts: &Parts, body: Bytes) -> Answer {
     if ![Method::POST, Method::GET, Method::DELETE].contains(&parts.method) {
         return message(StatusCode::FORBIDDEN, "Forbidden");
     }
@@ -90,10 +86,11 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
     {
         return faulty(gateway, status);
     }
-    let connection = api.registry.get(&key).filter(|connection| connection.stage.name == target.stage);
+    let connection =
+        target.api.registry.get(&key).filter(|connection| connection.stage.name == target.stage.name);
     let Some(connection) = connection else {
         // C14.
-        return if gateway.is_of_another_api(&key, api) {
+        return if gateway.is_of_another_api(&key, &target.api) {
             message(StatusCode::FORBIDDEN, "Forbidden")
         } else {
             gone()
@@ -104,7 +101,7 @@ fn act<B>(gateway: &Gateway<B>, api: &Api, target: &Target, parts: &Parts, body:
         Method::DELETE => match connection.outbox.close(CloseCause::Deleted) {
             Ok(()) => {
                 // At once, so that whoever asks next learns that it is gone (C12).
-                api.registry.remove(&key);
+                target.api.registry.remove(&key);
                 empty(StatusCode::NO_CONTENT)
             }
             Err(_) => gone(),

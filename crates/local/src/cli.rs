@@ -61,6 +61,10 @@ pub(crate) struct UpArgs {
     /// Port of the MQTT broker. 0: any free one.
     #[arg(long, default_value_t = 1883)]
     pub(crate) mqtt_port: u16,
+    /// Keep the quotas that every account has at first: 500 new connections and 10,000 requests a second, messages and
+    /// management calls included. Without it a machine can be measured by what it does.
+    #[arg(long)]
+    pub(crate) account_quotas: bool,
     /// What Lambda itself logs of each invocation.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub(crate) platform_log: PlatformLog,

@@ -1,5 +1,7 @@
 //! Names that the service would make up: here they follow from the template, so that they are the same tomorrow.
 
+use std::collections::BTreeMap;
+
 use crate::Parameters;
 
 /// `AWS::AccountId` unless the caller says otherwise: the account of AWS's own examples.
@@ -33,6 +35,29 @@ pub fn api_id(logical_id: &str) -> String {
         id.push(char::from(if digit < 26 { b'a' + digit } else { b'0' + (digit - 26) }));
     }
     id
+}
+
+/// How a stage variable stands in an address.
+pub(crate) const STAGE_VARIABLE: &str = "${stageVariables.";
+
+/// The text with stage variables in place of `${stageVariables.name}`; the error is the name of one that is not there.
+pub(crate) fn expand(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(STAGE_VARIABLE) {
+        let (name, after) = after.split_once('}').ok_or_else(|| after.to_owned())?;
+        expanded.push_str(before);
+        expanded.push_str(variables.get(name).ok_or_else(|| name.to_owned())?);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+/// The name in a function's name, ARN or partial ARN, each perhaps with a qualifier, which is left out.
+pub(crate) fn function_name(text: &str) -> &str {
+    let rest = text.split_once("function:").map_or(text, |(_, rest)| rest);
+    rest.split(':').next().unwrap_or_default()
 }
 
 /// `AWS::StackId` of the stack with this name.

@@ -61,7 +61,17 @@ impl Stack {
         let sources = resolver.sources.into_inner();
         let parts = resources::build(&resolved.resources, parameters, &sources, &findings);
         let notes = findings.finish(&sources).map_err(|faults| invalid(faults, &sources))?;
-        let resources::Parts { apis, functions, tables, rules, queues, permissions } = parts;
+        let resources::Parts {
+            apis,
+            domains,
+            api_keys,
+            usage_plans,
+            functions,
+            tables,
+            rules,
+            queues,
+            permissions,
+        } = parts;
         let Parameters { region, account_id, stack_name, .. } = parameters.clone();
         Ok(Self {
             template,
@@ -69,6 +79,9 @@ impl Stack {
             account_id,
             stack_name,
             apis,
+            domains,
+            api_keys,
+            usage_plans,
             functions,
             tables,
             rules,

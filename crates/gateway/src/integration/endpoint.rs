@@ -75,7 +75,7 @@ impl HttpClient {
         time: &Time,
         endpoint: &HttpEndpoint,
         input: &MappingInput,
-        body: String,
+        body: Bytes,
     ) -> Result<Answered, Failure> {
         let request = endpoint.request(input, body)?;
         time.timeout(endpoint.timeout, self.exchange(request)).await.ok_or(Failure::TimedOut)?
@@ -93,17 +93,15 @@ impl HttpClient {
             }
             collected.extend_from_slice(&data);
         }
-        let body = String::from_utf8(collected.into())
-            .map_err(|_| Failure::Endpoint("its answer is not UTF-8".to_owned()))?;
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let status = parts.status.as_u16();
-        Ok(Answered { status, selected_by: status.to_string(), headers, body })
+        Ok(Answered { status, selected_by: status.to_string(), headers, body: collected.freeze() })
     }
 }
 
 impl HttpEndpoint {
-    fn request(&self, input: &MappingInput, body: String) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, input: &MappingInput, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
         let mut uri = self.uri.clone();
         let mut headers = Vec::new();
         for (target, source) in &self.parameters {
@@ -124,7 +122,7 @@ impl HttpEndpoint {
             .method(self.method.as_str())
             .uri(&uri)
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(body))
             // Not the address itself, which holds parts of the message.
             .map_err(|error| bad(format!("the address of {} cannot be made: {error}", self.uri)))?;
         let clients = input.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));

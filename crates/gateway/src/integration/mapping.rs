@@ -1,11 +1,17 @@
 //! From a message to what a back end takes, and from its answer to what the client gets.
 
+use bytes::Bytes;
 use dunlin_events::ProxyResult;
 use regex::Regex;
 use serde_json::Value;
 
 use super::MappingInput;
-use crate::{content::ContentHandling, invoke::Failure, selection::SelectionExpression, velocity::Template};
+use crate::{
+    content::{self, ContentHandling},
+    invoke::Failure,
+    selection::SelectionExpression,
+    velocity::Template,
+};
 
 /// The key that everything falls back to.
 const DEFAULT: &str = "$default";
@@ -70,25 +76,25 @@ pub(crate) struct Answered {
     /// What the keys of integration responses are matched with.
     pub(crate) selected_by: String,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Bytes,
 }
 
 impl Answered {
     /// A function's answer, whatever JSON it is.
-    pub(crate) fn function(answer: &[u8]) -> Result<Self, Failure> {
-        let body = str::from_utf8(answer).map_err(|error| Failure::Malformed(error.to_string()))?;
-        Ok(Answered { status: 200, selected_by: String::new(), headers: Vec::new(), body: body.to_owned() })
+    pub(crate) fn function(answer: Bytes) -> Self {
+        Answered { status: 200, selected_by: String::new(), headers: Vec::new(), body: answer }
     }
 
     /// A function that threw.
     pub(crate) fn function_error(message: String) -> Self {
         let body = serde_json::json!({ "errorMessage": message }).to_string();
-        Answered { status: 500, selected_by: message, headers: Vec::new(), body }
+        Answered { status: 500, selected_by: message, headers: Vec::new(), body: body.into() }
     }
 
     /// As a proxy integration passes it on.
-    pub(crate) fn into_result(self) -> ProxyResult {
-        ProxyResult { body: Some(self.body), ..ProxyResult::status(self.status) }
+    pub(crate) fn into_result(self) -> Result<ProxyResult, Failure> {
+        let body = for_client(None, &self.body)?;
+        Ok(ProxyResult { body: Some(body), ..ProxyResult::status(self.status) })
     }
 }
 
@@ -97,7 +103,7 @@ impl Answered {
 pub(crate) struct CompiledMapping {
     request: CompiledTemplates,
     passthrough: Passthrough,
-    responses: Vec<(Key, CompiledTemplates)>,
+    responses: Vec<Response>,
     /// What a MOCK integration always answers, if its templates look at nothing.
     constant: Option<ProxyResult>,
 }
@@ -106,6 +112,14 @@ pub(crate) struct CompiledMapping {
 struct CompiledTemplates {
     selection: Option<SelectionExpression>,
     by_key: Vec<(String, Template)>,
+}
+
+/// [`IntegrationResponse`], checked.
+#[derive(Debug)]
+struct Response {
+    key: Key,
+    templates: CompiledTemplates,
+    content: Option<ContentHandling>,
 }
 
 #[derive(Debug)]
@@ -119,8 +133,9 @@ impl CompiledMapping {
     pub(crate) fn new(config: Mapping) -> Result<Self, String> {
         let Mapping { request, passthrough, responses } = config;
         let request = CompiledTemplates::new(request, "request")?;
-        let response = |IntegrationResponse { key, templates, .. }| {
-            Ok((Key::parse(&key)?, CompiledTemplates::new(templates, "response")?))
+        let response = |IntegrationResponse { key, templates, content }| {
+            let templates = CompiledTemplates::new(templates, "response")?;
+            Ok(Response { key: Key::parse(&key)?, templates, content })
         };
         let responses = responses.into_iter().map(response).collect::<Result<Vec<_>, String>>()?;
         let mut mapping = CompiledMapping { request, passthrough, responses, constant: None };
@@ -136,7 +151,7 @@ impl CompiledMapping {
     fn find_constant(&self) -> Option<ProxyResult> {
         let answer = self.request.constant()?;
         let status = mock_status(answer)?;
-        let (key, templates) = self.select(&status.to_string())?;
+        let Response { key, templates, .. } = self.select(&status.to_string())?;
         let body = templates.constant()?.to_owned();
         Some(ProxyResult { body: Some(body), ..ProxyResult::status(key.status(status)) })
     }
@@ -161,10 +176,11 @@ impl CompiledMapping {
     /// What the client gets.
     pub(crate) fn response(&self, answered: Answered, input: &MappingInput) -> Result<ProxyResult, Failure> {
         let Answered { status, selected_by, headers, body } = answered;
-        let Some((key, templates)) = self.select(&selected_by) else {
+        let Some(Response { key, templates, content }) = self.select(&selected_by) else {
             // Without a response for it the answer goes nowhere, and a handshake is let in.
-            return Ok(ProxyResult { body: Some(body), ..ProxyResult::status(200) });
+            return Ok(ProxyResult { body: Some(for_client(None, &body)?), ..ProxyResult::status(200) });
         };
+        let body = for_client(*content, &body)?;
         let status = key.status(status);
         let template = templates
             .select(|selection| selection.evaluate_response(&body, status, &headers).map(Into::into));
@@ -178,14 +194,20 @@ impl CompiledMapping {
     }
 
     /// The response whose pattern is the whole of this text, else the default one.
-    fn select(&self, text: &str) -> Option<&(Key, CompiledTemplates)> {
-        let matches = |(key, _): &&(Key, CompiledTemplates)| match key {
+    fn select(&self, text: &str) -> Option<&Response> {
+        let matches = |response: &&Response| match &response.key {
             Key::Pattern(pattern) => pattern.is_match(text),
             Key::Default => false,
         };
-        let default = || self.responses.iter().find(|(key, _)| matches!(key, Key::Default));
+        let default = || self.responses.iter().find(|response| matches!(response.key, Key::Default));
         self.responses.iter().find(matches).or_else(default)
     }
+}
+
+/// See [`content::for_client`].
+fn for_client(handling: Option<ContentHandling>, answer: &[u8]) -> Result<String, Failure> {
+    content::for_client(handling, answer)
+        .map_err(|problem| Failure::Mapping(format!("the answer: {problem}")))
 }
 
 impl CompiledTemplates {

@@ -10,7 +10,13 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use dunlin_events::{ProxyResult, limits};
 
-use crate::{Backend, BackendError, api::Stage, clock::Time, invoke::Failure};
+use crate::{
+    Backend, BackendError,
+    api::Stage,
+    clock::Time,
+    content::{self, ContentHandling},
+    invoke::Failure,
+};
 
 pub(crate) use endpoint::HttpClient;
 pub use endpoint::HttpEndpoint;
@@ -92,7 +98,13 @@ impl Permitted {
 
 /// [`Integration`], checked.
 #[derive(Debug)]
-pub(crate) enum Compiled {
+pub(crate) struct Compiled {
+    kind: Kind,
+    content: Option<ContentHandling>,
+}
+
+#[derive(Debug)]
+enum Kind {
     LambdaProxy(LambdaFunction),
     Lambda { function: LambdaFunction, mapping: CompiledMapping, asynchronous: bool },
     Http { endpoint: HttpEndpoint, mapping: Option<CompiledMapping> },
@@ -109,59 +121,65 @@ pub(crate) struct Means<'a, B> {
 
 impl Compiled {
     /// Checks a configuration; the error says what is wrong with the route that has it.
-    pub(crate) fn new(config: Integration) -> Result<Self, String> {
-        match config {
+    pub(crate) fn new(config: Integration, content: Option<ContentHandling>) -> Result<Self, String> {
+        let kind = match config {
             Integration::LambdaProxy(function) => {
                 check_timeout(function.timeout)?;
-                Ok(Compiled::LambdaProxy(function))
+                Kind::LambdaProxy(function)
             }
             Integration::Lambda { function, mapping, asynchronous } => {
                 check_timeout(function.timeout)?;
-                Ok(Compiled::Lambda { function, mapping: CompiledMapping::new(mapping)?, asynchronous })
+                Kind::Lambda { function, mapping: CompiledMapping::new(mapping)?, asynchronous }
             }
             Integration::HttpProxy(endpoint) => {
                 check_timeout(endpoint.timeout)?;
-                Ok(Compiled::Http { endpoint: endpoint.checked()?, mapping: None })
+                Kind::Http { endpoint: endpoint.checked()?, mapping: None }
             }
             Integration::Http { endpoint, mapping } => {
                 check_timeout(endpoint.timeout)?;
                 let mapping = Some(CompiledMapping::new(mapping)?);
-                Ok(Compiled::Http { endpoint: endpoint.checked()?, mapping })
+                Kind::Http { endpoint: endpoint.checked()?, mapping }
             }
-            Integration::Mock(mapping) => Ok(Compiled::Mock(CompiledMapping::new(mapping)?)),
-        }
+            Integration::Mock(mapping) => Kind::Mock(CompiledMapping::new(mapping)?),
+        };
+        Ok(Compiled { kind, content })
     }
 
     /// Whether it wants the event of section 4, rather than what mappings look at.
     pub(crate) fn wants_event(&self) -> bool {
-        matches!(self, Compiled::LambdaProxy(_))
+        matches!(self.kind, Kind::LambdaProxy(_))
+    }
+
+    /// Whether messages are base64 to it, and not text (R11).
+    pub(crate) fn takes_binary(&self) -> bool {
+        self.content == Some(ContentHandling::ToBinary)
     }
 
     /// Whether somebody else answers.
     pub(crate) fn is_remote(&self) -> bool {
-        !matches!(self, Compiled::Mock(_))
+        !matches!(self.kind, Kind::Mock(_))
     }
 
     /// The function behind it at a stage, if it is one.
     pub(crate) fn function(&self, stage: &Stage) -> Option<Cow<'_, str>> {
-        match self {
-            Compiled::LambdaProxy(function) | Compiled::Lambda { function, .. } => function.at(stage).ok(),
-            Compiled::Http { .. } | Compiled::Mock(_) => None,
+        match &self.kind {
+            Kind::LambdaProxy(function) | Kind::Lambda { function, .. } => function.at(stage).ok(),
+            Kind::Http { .. } | Kind::Mock(_) => None,
         }
     }
 
     /// The answer that it always gives, whatever the message.
     pub(crate) fn constant(&self) -> Option<ProxyResult> {
-        match self {
-            Compiled::Mock(mapping) => mapping.constant(),
+        match &self.kind {
+            Kind::Mock(mapping) => mapping.constant(),
             _ => None,
         }
     }
 
     /// The answer, if nobody needs to be waited for.
     pub(crate) fn answer_at_once(&self, prepared: &Prepared) -> Option<Result<ProxyResult, Failure>> {
-        match (self, prepared) {
-            (Compiled::Mock(mapping), Prepared::Mapped(input)) => Some(mock(mapping, input)),
+        match (&self.kind, prepared) {
+            (Kind::Mock(mapping), Prepared::Mapped(input)) => Some(mock(mapping, input)),
             _ => None,
         }
     }
@@ -172,38 +190,44 @@ impl Compiled {
         means: &Means<'_, B>,
         prepared: Prepared,
     ) -> Result<ProxyResult, Failure> {
-        match (self, prepared) {
-            (Compiled::LambdaProxy(function), Prepared::Event(event)) => {
+        match (&self.kind, prepared) {
+            (Kind::LambdaProxy(function), Prepared::Event(event)) => {
                 let answer = function.invoke(means, event).await??;
                 ProxyResult::from_answer(&answer).map_err(|error| Failure::Malformed(error.to_string()))
             }
-            (Compiled::Lambda { function, mapping, asynchronous }, Prepared::Mapped(mut input)) => {
-                let payload = Bytes::from(mapping.request(&mut input)?);
+            (Kind::Lambda { function, mapping, asynchronous }, Prepared::Mapped(mut input)) => {
+                let payload = self.payload(mapping.request(&mut input)?)?;
                 if *asynchronous {
                     return function.hand_over(means, payload).await;
                 }
                 let answered = match function.invoke(means, payload).await? {
-                    Ok(answer) => Answered::function(&answer)?,
+                    Ok(answer) => Answered::function(answer),
                     Err(BackendError::FunctionError { message }) => Answered::function_error(message),
                     Err(error) => return Err(error.into()),
                 };
                 mapping.response(answered, &input)
             }
-            (Compiled::Http { endpoint, mapping: None }, Prepared::Mapped(input)) => {
-                let answered = means.http.call(means.time, endpoint, &input, input.body.clone()).await?;
-                Ok(answered.into_result())
+            (Kind::Http { endpoint, mapping: None }, Prepared::Mapped(input)) => {
+                let payload = self.payload(input.body.clone())?;
+                means.http.call(means.time, endpoint, &input, payload).await?.into_result()
             }
-            (Compiled::Http { endpoint, mapping: Some(mapping) }, Prepared::Mapped(mut input)) => {
-                let body = mapping.request(&mut input)?;
-                let answered = means.http.call(means.time, endpoint, &input, body).await?;
+            (Kind::Http { endpoint, mapping: Some(mapping) }, Prepared::Mapped(mut input)) => {
+                let payload = self.payload(mapping.request(&mut input)?)?;
+                let answered = means.http.call(means.time, endpoint, &input, payload).await?;
                 mapping.response(answered, &input)
             }
-            (Compiled::Mock(mapping), Prepared::Mapped(input)) => mock(mapping, &input),
+            (Kind::Mock(mapping), Prepared::Mapped(input)) => mock(mapping, &input),
+            (_, Prepared::NotBase64(problem)) => Err(Failure::Mapping(format!("the message: {problem}"))),
             // What is prepared is what `wants_event` asks for.
-            (_, Prepared::Event(_)) | (Compiled::LambdaProxy(_), Prepared::Mapped(_)) => {
+            (_, Prepared::Event(_)) | (Kind::LambdaProxy(_), Prepared::Mapped(_)) => {
                 Err(Failure::Mapping("the integration was given something else than it takes".to_owned()))
             }
         }
+    }
+
+    fn payload(&self, text: String) -> Result<Bytes, Failure> {
+        content::for_back_end(self.content, text)
+            .map_err(|problem| Failure::Mapping(format!("the payload for the back end: {problem}")))
     }
 }
 
@@ -249,7 +273,7 @@ fn mock(mapping: &CompiledMapping, input: &MappingInput) -> Result<ProxyResult, 
         )
     })?;
     mapping.response(
-        Answered { status, selected_by: status.to_string(), headers: Vec::new(), body: String::new() },
+        Answered { status, selected_by: status.to_string(), headers: Vec::new(), body: Bytes::new() },
         &input,
     )
 }

@@ -12,6 +12,8 @@ pub(crate) enum Prepared {
     Event(Bytes),
     /// What mappings look at.
     Mapped(Box<MappingInput>),
+    /// Nothing: the message should be base64, and is not (R11). With the reason.
+    NotBase64(String),
 }
 
 /// What mappings look at (G6, G7).

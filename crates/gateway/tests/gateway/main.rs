@@ -5,9 +5,12 @@
 mod access_log;
 mod authorizing;
 mod certificates;
+mod content;
 mod control;
+mod domains;
 mod events;
 mod faults;
+mod guards;
 mod handshake;
 mod harness;
 mod integrations;

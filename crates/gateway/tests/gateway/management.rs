@@ -36,6 +36,11 @@ impl Caller {
         Caller { sender, host: stack.host(), credentials, time: SystemTime::now() }
     }
 
+    /// The same under another name.
+    pub(crate) fn under(self, host: &str) -> Self {
+        Caller { host: host.to_owned(), ..self }
+    }
+
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, String) {
         soon(self.sender.ready()).await.unwrap();
         let response = soon(self.sender.send_request(request)).await.unwrap();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use dunlin_gateway::{
-    ApiConfig, Authorization, AuthorizerConfig, HttpEndpoint, Integration, IntegrationResponse,
-    LambdaFunction, Mapping, Passthrough, Permitted, RouteConfig, StageConfig, StageThrottles, Templates,
-    Throttle,
+    ApiConfig, ApiKeySource, Authorization, AuthorizerConfig, ConfigError, ContentHandling, HttpEndpoint,
+    Integration, IntegrationResponse, LambdaFunction, Mapping, ModelConfig, Passthrough, Permitted,
+    RequestModels, RouteConfig, StageConfig, StageThrottles, Templates, Throttle,
 };
-use dunlin_stack::{IntegrationKind, Stack, WebSocketApi};
+use dunlin_stack::{IntegrationKind, Place, Stack, WebSocketApi};
 
 /// Who the gateway is in a function's resource policy (G9).
 const GATEWAY_PRINCIPAL: &str = "apigateway.amazonaws.com";
@@ -25,13 +25,29 @@ pub(super) fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
         integration: route.integration.as_ref().and_then(|own| integration(stack, api, &route.key, own)),
+        content: route.integration.as_ref().and_then(|own| content(own.content)),
         two_way: route.two_way,
         authorization: authorization(stack, api, &route.authorization),
+        api_key_required: route.api_key_required,
+        request_models: route.request_models.as_ref().map(|own| RequestModels {
+            selection: own.selection.clone(),
+            by_key: own.by_key.clone().into_iter().collect(),
+        }),
+        required_parameters: route.required_parameters.clone(),
         ..RouteConfig::new(&route.key)
     });
+    let models =
+        api.models.iter().map(|model| ModelConfig { name: model.name.clone(), schema: model.schema.clone() });
     ApiConfig {
         stages: stages.collect(),
         routes: routes.collect(),
+        models: models.collect(),
+        models_unchecked: api.models_unchecked,
+        api_key_source: match api.api_key_source {
+            dunlin_stack::ApiKeySource::Header => ApiKeySource::Header,
+            dunlin_stack::ApiKeySource::Authorizer => ApiKeySource::Authorizer,
+        },
+        default_host_disabled: api.default_host_disabled,
         ..ApiConfig::new(&api.api_id, &api.route_selection_expression)
     }
 }
@@ -68,6 +84,28 @@ fn integration(
     })
 }
 
+/// Where in the template a mistake is that only the gateway finds.
+pub(super) fn place_of<'s>(stack: &'s Stack, error: &ConfigError) -> Option<&'s Place> {
+    let api = stack.apis.iter().find(|api| Some(api.api_id.as_str()) == error.api_id())?;
+    let within = match error {
+        ConfigError::Route { route_key, .. } => {
+            api.routes.iter().find(|route| route.key == *route_key).map(|route| &route.at)
+        }
+        ConfigError::Model { model, .. } => {
+            api.models.iter().find(|own| own.name == *model).map(|own| &own.at)
+        }
+        _ => None,
+    };
+    Some(within.unwrap_or(&api.at))
+}
+
+fn content(content: Option<dunlin_stack::ContentHandling>) -> Option<ContentHandling> {
+    content.map(|content| match content {
+        dunlin_stack::ContentHandling::ToBinary => ContentHandling::ToBinary,
+        dunlin_stack::ContentHandling::ToText => ContentHandling::ToText,
+    })
+}
+
 fn endpoint(endpoint: &dunlin_stack::HttpEndpoint, timeout: Duration) -> HttpEndpoint {
     let dunlin_stack::HttpEndpoint { method, uri, parameters } = endpoint;
     HttpEndpoint {
@@ -85,6 +123,7 @@ fn mapping(mapping: &dunlin_stack::Mapping) -> Mapping {
     };
     let response = |response: &dunlin_stack::IntegrationResponse| IntegrationResponse {
         templates: templates(&response.templates),
+        content: content(response.content),
         ..IntegrationResponse::new(&response.key)
     };
     Mapping {
@@ -98,7 +137,7 @@ fn mapping(mapping: &dunlin_stack::Mapping) -> Mapping {
     }
 }
 
-fn throttle(throttle: dunlin_stack::Throttle) -> Throttle {
+pub(super) fn throttle(throttle: dunlin_stack::Throttle) -> Throttle {
     let dunlin_stack::Throttle { rate_per_second, burst } = throttle;
     Throttle { rate_per_second, burst }
 }
@@ -114,9 +153,14 @@ fn authorization(
         dunlin_stack::Authorization::Custom(authorizer) => {
             let dunlin_stack::Authorizer { name, function, authorizer_id, .. } = authorizer;
             let source = stack.authorizer_arn(&api.api_id, authorizer_id);
-            let permitted = authorizer.credentials_arn.is_some()
-                || stack.may_invoke(GATEWAY_PRINCIPAL, &source, function);
-            if !permitted {
+            let may_ask = |stage: &&dunlin_stack::Stage| {
+                let found = stack.function_at(stage, function);
+                found.is_some_and(|own| stack.may_invoke(GATEWAY_PRINCIPAL, &source, &own.name))
+            };
+            let allowed: Vec<String> =
+                api.stages.iter().filter(may_ask).map(|stage| stage.name.clone()).collect();
+            let has_role = authorizer.credentials_arn.is_some();
+            if !has_role && allowed.len() < api.stages.len() {
                 tracing::warn!(
                     "authorizer {name} will fail: {GATEWAY_PRINCIPAL} may not invoke {function} from {source}; add an \
                      AWS::Lambda::Permission"
@@ -125,7 +169,7 @@ fn authorization(
             Authorization::Custom(AuthorizerConfig {
                 name: name.clone(),
                 function: function.clone(),
-                permitted: if permitted { Permitted::Everywhere } else { Permitted::From(Vec::new()) },
+                permitted: if has_role { Permitted::Everywhere } else { Permitted::From(allowed) },
                 identity_sources: authorizer.identity_sources.clone(),
             })
         }
@@ -139,6 +183,10 @@ fn permitted(stack: &Stack, api: &WebSocketApi, route_key: &str, function: &str)
     let (mut allowed, mut is_told) = (Vec::new(), false);
     for stage in &api.stages {
         let source = stack.route_arn(&api.api_id, &stage.name, route_key);
+        // Where it is none of the template's, that is refused.
+        let Some(dunlin_stack::Function { name: function, .. }) = stack.function_at(stage, function) else {
+            continue;
+        };
         if stack.may_invoke(GATEWAY_PRINCIPAL, &source, function) {
             allowed.push(stage.name.clone());
         } else if !std::mem::replace(&mut is_told, true) {

@@ -9,14 +9,15 @@ use dunlin_stack::{Stack, URL_SUFFIX};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    api_config::api_config,
+    access,
+    api_config::{api_config, place_of},
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
     open_files,
     ready::ReadyApi,
     tables::Tables,
 };
-use crate::failure::Failure;
+use crate::{cli::UpArgs, failure::Failure};
 
 /// The APIs of the stack and where each listens.
 pub(super) struct Listeners {
@@ -95,7 +96,7 @@ pub(super) fn gateway_config(
     tls: Arc<ServerConfig>,
     tables: Tables,
     host: IpAddr,
-    strict: bool,
+    args: &UpArgs,
 ) -> GatewayConfig {
     let mut config = GatewayConfig::new(&stack.region, &stack.account_id, keyring.lookup());
     config.dns_suffix = URL_SUFFIX.to_owned();
@@ -106,9 +107,11 @@ pub(super) fn gateway_config(
         IpAddr::V6(host) => format!("[{host}]"),
     });
     config.limits.sockets_max = open_files::sockets_max();
-    if strict {
+    access::configure(&mut config, stack, keyring);
+    if args.strict || args.account_quotas {
         config.account_throttles = AccountThrottles::of_service();
-    } else {
+    }
+    if !args.strict {
         config.control_token = Some(keyring.control_token.clone());
         config.on_advance = Some(Arc::new(move |ahead| {
             let tables = tables.clone();
@@ -130,8 +133,8 @@ pub(super) fn serve(
     let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
     let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
         let message = format!("{error}; correct the template");
-        Failure::data(match stack.apis.iter().find(|api| api.api_id == error.api_id()) {
-            Some(api) => stack.problem(&api.at, &message).to_string(),
+        Failure::data(match place_of(stack, &error) {
+            Some(place) => stack.problem(place, &message).to_string(),
             None => format!("{}: {message}", stack.template.display()),
         })
     })?;

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use dunlin_gateway::Credential;
+use dunlin_stack::{ApiKey, Function, Stack};
 use serde::{Deserialize, Serialize};
 
 use super::data;
@@ -30,6 +31,8 @@ pub(super) struct Keyring {
     pub(super) functions: BTreeMap<String, Credentials>,
     /// What a caller of `/_dunlin/` shows in a header.
     pub(super) control_token: String,
+    /// Values of the template's API keys, in its order; made up where it has none.
+    pub(super) api_keys: Vec<String>,
 }
 
 /// What `--data` keeps, so that a client's settings hold over a restart.
@@ -43,24 +46,25 @@ struct Kept {
 const KEY_ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl Keyring {
-    /// The operator's credentials from `data`, or new ones, and new ones for each function.
-    pub(super) fn open<'a>(
-        data_dir: Option<&Path>,
-        functions: impl Iterator<Item = &'a str>,
-    ) -> Result<Self, Failure> {
+    /// The operator's credentials from `data`, or new ones, and new ones for each function of the stack.
+    pub(super) fn open(data_dir: Option<&Path>, stack: &Stack) -> Result<Self, Failure> {
         let kept = match data_dir {
             Some(dir) => load_or_make(dir)?,
             None => make()?,
         };
-        let functions = functions
-            .map(|name| {
+        let functions = stack
+            .functions
+            .iter()
+            .map(|Function { name, .. }| {
                 let session_token = Some(random_text::<48>()?);
                 let secret_access_key = random_text::<30>()?;
                 let access_key_id = key_id("ASIA")?;
-                Ok((name.to_owned(), Credentials { access_key_id, secret_access_key, session_token }))
+                Ok((name.clone(), Credentials { access_key_id, secret_access_key, session_token }))
             })
             .collect::<Result<_, Failure>>()?;
-        Ok(Keyring { operator: kept.operator, functions, control_token: kept.control_token })
+        let api_key = |key: &ApiKey| key.value.clone().map_or_else(random_text::<30>, Ok);
+        let api_keys = stack.api_keys.iter().map(api_key).collect::<Result<_, Failure>>()?;
+        Ok(Keyring { operator: kept.operator, functions, control_token: kept.control_token, api_keys })
     }
 
     /// Everybody's, by access key id, to verify signatures with.

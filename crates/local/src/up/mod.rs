@@ -1,5 +1,6 @@
 //! `dunlin up`: joins the parts into one running stack, and takes it down again.
 
+mod access;
 mod api_config;
 mod apis;
 mod banner;
@@ -38,8 +39,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         lock::lock(dir)
     };
     let data_lock = args.data.as_ref().map(in_use).transpose()?;
-    let keyring =
-        Keyring::open(args.data.as_deref(), stack.functions.iter().map(|function| &*function.name))?;
+    let keyring = Keyring::open(args.data.as_deref(), &stack)?;
     let tls = tls::prepare(&stack.region, args.host)?;
 
     // Every port is taken before anything starts, so that a taken one leaves nothing behind.
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
     let gateway_stop = CancellationToken::new();
     let gateway_tasks = TaskTracker::new();
-    let config = apis::gateway_config(&stack, &keyring, tls.config, tables, apis.host(), args.strict);
+    let config = apis::gateway_config(&stack, &keyring, tls.config, tables, apis.host(), &args);
     apis::serve(&stack, config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
 
     let ready = ready::Ready {
@@ -80,6 +80,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         lambda: addresses.lambda,
         control_token: (!args.strict).then_some(&*keyring.control_token),
         apis: ready_apis,
+        api_keys: ready::api_keys(&stack, &keyring),
     };
     let ready_file = args.ready_file.map(|file| ReadyFile::write(file, &ready)).transpose()?;
     banner::print(&stack, &ready, started.elapsed());

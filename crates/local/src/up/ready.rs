@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use dunlin_stack::{ApiKey, Stack};
 use serde::Serialize;
 
-use super::data;
+use super::{credentials::Keyring, data};
 use crate::failure::Failure;
 
 /// The ready file's contents. Version 1; a reader ignores keys that it does not know.
@@ -28,6 +29,27 @@ pub(super) struct Ready<'a> {
     pub(super) control_token: Option<&'a str>,
     /// One entry per API and stage.
     pub(super) apis: Vec<ReadyApi>,
+    /// The template's API keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) api_keys: Vec<ReadyApiKey>,
+}
+
+/// An API key.
+#[derive(Serialize)]
+pub(super) struct ReadyApiKey {
+    pub(super) logical_id: String,
+    pub(super) id: String,
+    pub(super) value: String,
+}
+
+/// Each key with its value, made up or not.
+pub(super) fn api_keys(stack: &Stack, keyring: &Keyring) -> Vec<ReadyApiKey> {
+    let entry = |(key, value): (&ApiKey, &String)| ReadyApiKey {
+        logical_id: key.logical_id.clone(),
+        id: key.key_id.clone(),
+        value: value.clone(),
+    };
+    stack.api_keys.iter().zip(&keyring.api_keys).map(entry).collect()
 }
 
 /// One API at one stage. URLs include the stage and have no trailing slash.

@@ -17,8 +17,39 @@ pub struct WebSocketApi {
     pub stages: Vec<Stage>,
     /// Routes in template order.
     pub routes: Vec<Route>,
+    /// Models in template order.
+    pub models: Vec<Model>,
+    /// `DisableSchemaValidation`: models are not checked when they are deployed (M2).
+    pub models_unchecked: bool,
+    /// `ApiKeySelectionExpression`: where the caller's API key stands (A10).
+    pub api_key_source: ApiKeySource,
+    /// `DisableExecuteApiEndpoint`: the API has no host name but its custom ones (H6).
+    pub default_host_disabled: bool,
     /// Where the resource begins.
     pub at: Place,
+}
+
+/// A JSON Schema that bodies are checked with (section 9).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Key in the template.
+    pub logical_id: String,
+    /// `Name`, by which routes know it.
+    pub name: String,
+    /// `Schema`, not checked.
+    pub schema: serde_json::Value,
+    /// Where the schema begins.
+    pub at: Place,
+}
+
+/// Where a caller's API key stands (A10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ApiKeySource {
+    /// `$request.header.x-api-key`
+    #[default]
+    Header,
+    /// `$context.authorizer.usageIdentifierKey`
+    Authorizer,
 }
 
 /// One stage of an API.
@@ -56,8 +87,23 @@ pub struct Route {
     pub two_way: bool,
     /// `AuthorizationType`: who may connect. Only `$connect` has one (A1).
     pub authorization: Authorization,
+    /// `ApiKeyRequired`: whether who connects needs an API key (A10).
+    pub api_key_required: bool,
+    /// `ModelSelectionExpression` and `RequestModels`: what bodies are checked with (M1).
+    pub request_models: Option<RequestModels>,
+    /// The `RequestParameters` that must be there, not parsed (M4).
+    pub required_parameters: Vec<String>,
     /// Where the resource begins.
     pub at: Place,
+}
+
+/// Which model a body is checked with (M1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestModels {
+    /// `ModelSelectionExpression`, not parsed.
+    pub selection: String,
+    /// Keys, and names of models of the API.
+    pub by_key: BTreeMap<String, String>,
 }
 
 /// Who may connect.
@@ -82,7 +128,7 @@ pub struct Authorizer {
     pub authorizer_id: String,
     /// `Name`.
     pub name: String,
-    /// [`crate::Function::name`].
+    /// As [`IntegrationKind::LambdaProxy`] has it.
     pub function: String,
     /// `IdentitySource`: what must be there before the function is asked (A6), not parsed.
     pub identity_sources: Vec<String>,
@@ -101,6 +147,17 @@ pub struct Integration {
     pub timeout: Duration,
     /// `CredentialsArn`: the gateway then calls with that role, and needs no permission on the function.
     pub credentials_arn: Option<String>,
+    /// `ContentHandlingStrategy` (R11).
+    pub content: Option<ContentHandling>,
+}
+
+/// What becomes of a payload (R11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentHandling {
+    /// `CONVERT_TO_BINARY`
+    ToBinary,
+    /// `CONVERT_TO_TEXT`
+    ToText,
 }
 
 /// The kinds of back end that the local stack can call.
@@ -109,12 +166,13 @@ pub struct Integration {
 pub enum IntegrationKind {
     /// `AWS_PROXY`: a function of the same template.
     LambdaProxy {
-        /// [`crate::Function::name`].
+        /// [`crate::Function::name`], or a text with `${stageVariables.…}` that becomes one at each stage
+        /// ([`crate::Stack::function_at`]).
         function: String,
     },
     /// `AWS`: a function of the same template, behind mappings.
     Lambda {
-        /// [`crate::Function::name`].
+        /// As above.
         function: String,
         /// What it gets, and what the client gets.
         mapping: Mapping,
@@ -139,7 +197,7 @@ pub enum IntegrationKind {
 pub struct HttpEndpoint {
     /// `IntegrationMethod`, in capitals.
     pub method: String,
-    /// `IntegrationUri`.
+    /// `IntegrationUri`, which may hold `${stageVariables.…}`.
     pub uri: String,
     /// `RequestParameters`, not parsed (G6).
     pub parameters: BTreeMap<String, String>,
@@ -184,4 +242,6 @@ pub struct IntegrationResponse {
     pub key: String,
     /// `ResponseTemplates`, with their selection.
     pub templates: Templates,
+    /// `ContentHandlingStrategy` (R11).
+    pub content: Option<ContentHandling>,
 }

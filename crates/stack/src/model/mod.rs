@@ -2,15 +2,20 @@
 //! template, below nested stacks after their keys and dots (`Chat.Api`).
 
 mod api;
+mod domain;
 mod function;
 mod rule;
+mod usage;
 
 pub use api::{
-    Authorization, Authorizer, HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, Mapping,
-    Passthrough, Route, Stage, Templates, Throttle, WebSocketApi,
+    ApiKeySource, Authorization, Authorizer, ContentHandling, HttpEndpoint, Integration, IntegrationKind,
+    IntegrationResponse, Mapping, Model, Passthrough, RequestModels, Route, Stage, Templates, Throttle,
+    WebSocketApi,
 };
+pub use domain::{ApiMapping, Domain};
 pub use function::{Function, LogFormat, LogLevel, Logging};
 pub use rule::{RepublishHeaders, RuleAction, Sql, TopicRule};
+pub use usage::{ApiKey, Quota, QuotaPeriod, UsagePlan};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,6 +43,12 @@ pub struct Stack {
     pub stack_name: String,
     /// WebSocket APIs in template order.
     pub apis: Vec<WebSocketApi>,
+    /// Custom domain names in template order.
+    pub domains: Vec<Domain>,
+    /// API keys in template order.
+    pub api_keys: Vec<ApiKey>,
+    /// Usage plans in template order.
+    pub usage_plans: Vec<UsagePlan>,
     /// Functions in template order.
     pub functions: Vec<Function>,
     /// Tables in template order.
@@ -142,6 +153,13 @@ impl Stack {
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The function that `pattern` means at a stage: its name or ARN, with stage variables in it put in.
+    #[must_use]
+    pub fn function_at(&self, stage: &Stage, pattern: &str) -> Option<&Function> {
+        let named = crate::arn::expand(pattern, &stage.variables).ok()?;
+        self.function(crate::arn::function_name(&named))
     }
 
     /// Whether `principal` may call `function` (its name) from `source_arn`: whether one permission covers it (G9, S9).

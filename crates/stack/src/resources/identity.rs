@@ -14,7 +14,8 @@ pub(crate) struct Account<'a> {
 pub(crate) fn is_deploy_only(type_name: &str) -> bool {
     matches!(
         type_name,
-        "AWS::CloudFormation::WaitConditionHandle"
+        "AWS::CertificateManager::Certificate"
+            | "AWS::CloudFormation::WaitConditionHandle"
             | "AWS::CloudWatch::Alarm"
             | "AWS::CloudWatch::CompositeAlarm"
             | "AWS::CloudWatch::Dashboard"
@@ -31,6 +32,9 @@ pub(crate) fn is_deploy_only(type_name: &str) -> bool {
             | "AWS::Logs::LogStream"
             | "AWS::Logs::MetricFilter"
             | "AWS::Logs::QueryDefinition"
+            | "AWS::Route53::HostedZone"
+            | "AWS::Route53::RecordSet"
+            | "AWS::Route53::RecordSetGroup"
             | "AWS::SNS::Subscription"
             | "AWS::SNS::Topic"
             | "AWS::SNS::TopicPolicy"
@@ -71,6 +75,7 @@ pub(crate) fn reference(type_name: &str, name: &str, account: Account<'_>) -> St
     match type_name {
         "AWS::SQS::Queue" => queue_url(name, account),
         "AWS::SNS::Topic"
+        | "AWS::CertificateManager::Certificate"
         | "AWS::IAM::ManagedPolicy"
         | "AWS::CloudWatch::CompositeAlarm"
         | "AWS::SecretsManager::Secret"
@@ -117,6 +122,7 @@ fn arn(type_name: &str, name: &str, Account { region, account_id }: Account<'_>)
         ("Logs", "LogGroup") => regional("logs", &format!("log-group:{name}")),
         ("CloudWatch", "Alarm" | "CompositeAlarm") => regional("cloudwatch", &format!("alarm:{name}")),
         ("CloudWatch", "Dashboard") => format!("arn:{PARTITION}:cloudwatch::{account_id}:dashboard/{name}"),
+        ("CertificateManager", "Certificate") => regional("acm", &format!("certificate/{name}")),
         ("IAM", "Role") => format!("arn:{PARTITION}:iam::{account_id}:role/{name}"),
         ("IAM", "ManagedPolicy") => format!("arn:{PARTITION}:iam::{account_id}:policy/{name}"),
         ("IAM", "User") => format!("arn:{PARTITION}:iam::{account_id}:user/{name}"),

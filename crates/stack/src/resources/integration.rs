@@ -6,7 +6,8 @@ use dunlin_events::limits;
 
 use super::{Context, Type, api, no_function, owned};
 use crate::{
-    HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, Mapping, Passthrough, Templates,
+    ContentHandling, HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, Mapping, Passthrough,
+    Templates, arn,
     error::Outcome,
     resolve::Resource,
     section::{At, Section},
@@ -50,10 +51,10 @@ fn response<'r>(context: &Context<'r>, resource: &'r Resource) -> Outcome<(&'r s
         return Err(section.wrong(at, "IntegrationId", &what));
     }
     let key = section.required_text("IntegrationResponseKey")?.value.to_owned();
-    section.refuse("ContentHandlingStrategy", "is not supported yet; remove it")?;
+    let content = content(&section)?;
     let templates = templates(&section, "ResponseTemplates")?;
     section.finish(&[]);
-    Ok((id, IntegrationResponse { key, templates }))
+    Ok((id, IntegrationResponse { key, templates, content }))
 }
 
 fn integration(
@@ -63,7 +64,7 @@ fn integration(
 ) -> Outcome<(String, Integration)> {
     let section = context.section(resource);
     let api_id = api::owner(context, &section)?;
-    section.refuse("ContentHandlingStrategy", "is not supported yet; remove it")?;
+    let content = content(&section)?;
     if let Some(At { value, at }) = section.text("ConnectionType")?
         && value != "INTERNET"
     {
@@ -80,6 +81,7 @@ fn integration(
         kind,
         timeout: timeout.map_or(limits::INTEGRATION_TIMEOUT_MAX, Duration::from_millis),
         credentials_arn,
+        content,
     };
     Ok((api_id.to_owned(), integration))
 }
@@ -125,8 +127,9 @@ fn function(context: &Context<'_>, section: &Section<'_>) -> Outcome<String> {
 
 fn endpoint(section: &Section<'_>) -> Outcome<HttpEndpoint> {
     let At { value: uri, at } = section.required_text("IntegrationUri")?;
-    if !uri.starts_with("http://") {
-        let what = format!("is {uri}; endpoints with http:// are called here, and no others yet");
+    let schemes = ["http://", "https://", arn::STAGE_VARIABLE];
+    if !schemes.iter().any(|scheme| uri.starts_with(scheme)) {
+        let what = format!("is {uri}; it must start with http:// or https://");
         return Err(section.wrong(at, "IntegrationUri", &what));
     }
     let method =
@@ -156,6 +159,19 @@ fn templates(section: &Section<'_>, key: &'static str) -> Outcome<Templates> {
     Ok(Templates { selection, by_key: section.texts(key)? })
 }
 
+/// `ContentHandlingStrategy` (R11).
+fn content(section: &Section<'_>) -> Outcome<Option<ContentHandling>> {
+    match section.text("ContentHandlingStrategy")? {
+        None => Ok(None),
+        Some(At { value: "CONVERT_TO_BINARY", .. }) => Ok(Some(ContentHandling::ToBinary)),
+        Some(At { value: "CONVERT_TO_TEXT", .. }) => Ok(Some(ContentHandling::ToText)),
+        Some(At { value, at }) => {
+            let what = format!("is {value}; it must be CONVERT_TO_BINARY or CONVERT_TO_TEXT");
+            Err(section.wrong(at, "ContentHandlingStrategy", &what))
+        }
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -179,9 +195,9 @@ pub(super) fn function_of_uri(
         );
         return Err(section.wrong(at, key, &what));
     };
-    if function_arn.contains("${stageVariables.") {
-        let what = "takes its function from a stage variable, which is not supported yet; name the function";
-        return Err(section.wrong(at, key, what));
+    if function_arn.contains(arn::STAGE_VARIABLE) {
+        // Which function that is at each stage is checked once the stages are known.
+        return Ok(arn::function_name(function_arn).to_owned());
     }
     match context.function_named(function_arn) {
         Some(function) => Ok(function.to_owned()),

@@ -1,7 +1,9 @@
 //! The resource types that are interpreted, one module per kind; and the names and attributes of all.
 
 mod api;
+mod api_model;
 mod authorizer;
+mod domain;
 mod function;
 mod identity;
 mod integration;
@@ -12,13 +14,14 @@ mod route;
 mod rule;
 mod stage;
 mod table;
+mod usage;
 
 use std::{collections::HashMap, rc::Rc};
 
 pub(crate) use identity::name_property;
 
 use crate::{
-    Function, Parameters, Permission, Queue, Table, TopicRule, WebSocketApi,
+    ApiKey, Domain, Function, Parameters, Permission, Queue, Table, TopicRule, UsagePlan, WebSocketApi,
     arn::{self, PARTITION},
     error::Fault,
     findings::Findings,
@@ -33,6 +36,9 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) apis: Vec<WebSocketApi>,
+    pub(crate) domains: Vec<Domain>,
+    pub(crate) api_keys: Vec<ApiKey>,
+    pub(crate) usage_plans: Vec<UsagePlan>,
     pub(crate) functions: Vec<Function>,
     pub(crate) tables: Vec<Table>,
     pub(crate) rules: Vec<TopicRule>,
@@ -52,6 +58,9 @@ const NAME_CHARS_MAX: usize = 128;
 /// Characters of a queue's name: the service's limit.
 const QUEUE_NAME_CHARS_MAX: usize = 80;
 
+/// The hosted zone of custom domain names: there is no DNS here that it could matter to.
+const HOSTED_ZONE_ID: &str = "Z1D633PJN98FT9";
+
 /// What a type is to this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Type {
@@ -63,6 +72,12 @@ pub(crate) enum Type {
     IntegrationResponse,
     Deployment,
     Authorizer,
+    Model,
+    DomainName,
+    ApiMapping,
+    ApiKey,
+    UsagePlan,
+    UsagePlanKey,
     ServerlessFunction,
     LambdaFunction,
     Permission,
@@ -86,6 +101,12 @@ pub(crate) fn type_of(name: &str) -> Type {
         "AWS::ApiGatewayV2::IntegrationResponse" => Type::IntegrationResponse,
         "AWS::ApiGatewayV2::Deployment" => Type::Deployment,
         "AWS::ApiGatewayV2::Authorizer" => Type::Authorizer,
+        "AWS::ApiGatewayV2::Model" => Type::Model,
+        "AWS::ApiGatewayV2::DomainName" => Type::DomainName,
+        "AWS::ApiGatewayV2::ApiMapping" => Type::ApiMapping,
+        "AWS::ApiGateway::ApiKey" => Type::ApiKey,
+        "AWS::ApiGateway::UsagePlan" => Type::UsagePlan,
+        "AWS::ApiGateway::UsagePlanKey" => Type::UsagePlanKey,
         "AWS::Serverless::Function" => Type::ServerlessFunction,
         "AWS::Lambda::Function" => Type::LambdaFunction,
         "AWS::Lambda::Permission" => Type::Permission,
@@ -137,8 +158,7 @@ impl<'a> Context<'a> {
     /// The name of the function that `text` means: a name, an ARN or a partial ARN, each perhaps with a qualifier, which is
     /// ignored.
     fn function_named(&self, text: &str) -> Option<&'a str> {
-        let rest = text.split_once("function:").map_or(text, |(_, rest)| rest);
-        let name = rest.split(':').next().unwrap_or_default();
+        let name = arn::function_name(text);
         let named = |kind| self.by_name.get(&(kind, name));
         let found = named(Type::ServerlessFunction).or_else(|| named(Type::LambdaFunction))?;
         Some(&found.name)
@@ -198,6 +218,8 @@ pub(crate) fn build(
     }
     invoke_config::apply(&context, &mut parts.functions);
     parts.apis = api::build(&context);
+    parts.domains = domain::build(&context, &parts.apis);
+    (parts.api_keys, parts.usage_plans) = usage::build(&context, &parts.apis);
     parts
 }
 
@@ -221,13 +243,18 @@ pub(crate) fn identify(
     let made_up = |chars_max| arn::made_up(owner.stack_name, owner.logical_id, chars_max);
     let same = |name: String| (name.clone(), name);
     match kind {
-        Type::Api => same(arn::api_id(owner.full_id)),
+        Type::Api | Type::ApiKey => same(arn::api_id(owner.full_id)),
+        Type::DomainName => same(own("DomainName").unwrap_or_default().to_ascii_lowercase()),
         Type::Stage => same(own("StageName").unwrap_or_default()),
         Type::Route
         | Type::RouteResponse
         | Type::Integration
         | Type::IntegrationResponse
         | Type::Authorizer
+        | Type::Model
+        | Type::ApiMapping
+        | Type::UsagePlan
+        | Type::UsagePlanKey
         | Type::Deployment => same(arn::api_id(owner.full_id)[..PART_ID_CHARS].to_owned()),
         Type::ServerlessFunction | Type::LambdaFunction => {
             same(own("FunctionName").unwrap_or_else(|| made_up(FUNCTION_NAME_CHARS_MAX)))
@@ -267,9 +294,21 @@ pub(crate) fn attribute(resource: &Resource, attribute: &str, settings: &Paramet
         | (Type::Integration, "IntegrationId")
         | (Type::IntegrationResponse, "IntegrationResponseId")
         | (Type::Authorizer, "AuthorizerId")
+        | (Type::Model, "ModelId")
+        | (Type::ApiMapping, "ApiMappingId")
+        | (Type::ApiKey, "APIKeyId")
+        | (Type::UsagePlan | Type::UsagePlanKey, "Id")
         | (Type::Deployment, "DeploymentId") => name.clone(),
         (Type::Api, "ApiEndpoint") => {
             format!("wss://{name}.execute-api.{}.{}", settings.region, arn::URL_SUFFIX)
+        }
+        // Where the records of the domain would point to.
+        (Type::DomainName, "RegionalDomainName") => {
+            format!("d-{}.execute-api.{}.{}", arn::api_id(name), settings.region, arn::URL_SUFFIX)
+        }
+        (Type::DomainName, "RegionalHostedZoneId") => HOSTED_ZONE_ID.to_owned(),
+        (Type::DomainName, "DomainNameArn") => {
+            format!("arn:{PARTITION}:apigateway:{}::/domainnames/{name}", settings.region)
         }
         (Type::ServerlessFunction | Type::LambdaFunction, "Arn") => function_arn(settings, name),
         (Type::Table | Type::SimpleTable, "Arn") => arn_of(settings, "dynamodb", &format!("table/{name}")),

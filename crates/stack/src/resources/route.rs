@@ -6,7 +6,7 @@ use dunlin_events::limits;
 
 use super::{Context, Type, api, authorizer::Authorizers, integration::Integrations};
 use crate::{
-    Authorization, Integration, Route, WebSocketApi,
+    Authorization, Integration, RequestModels, Route, WebSocketApi,
     error::{Fault, Outcome},
     resolve::Resource,
     section::{At, Section},
@@ -17,6 +17,9 @@ const ROUTE_RESPONSE_KEY: &str = "$default";
 
 /// The service's own route keys (R5).
 const OWN_ROUTE_KEYS: [&str; 3] = ["$connect", "$disconnect", "$default"];
+
+/// What a route may ask for, in a request that has it (M4).
+const REQUEST_PARAMETERS: [&str; 2] = ["route.request.header.", "route.request.querystring."];
 
 /// Route ids that have a response, each with the id of its API.
 type Answered<'r> = HashSet<(&'r str, &'r str)>;
@@ -33,7 +36,7 @@ pub(super) fn add_all(
     let mut by_api: HashMap<&str, Vec<Route>> = HashMap::new();
     let mut keys = HashSet::new();
     for resource in context.of_type(Type::Route) {
-        let read = route(context, resource, integrations, authorizers, &answered, &mut keys);
+        let read = route(context, resource, integrations, authorizers, apis, &answered, &mut keys);
         if let Some((api_id, route)) = context.findings.keep(read) {
             let routes = by_api.entry(api_id).or_default();
             routes.push(route);
@@ -74,6 +77,7 @@ fn route<'r>(
     resource: &'r Resource,
     integrations: &Integrations,
     authorizers: &Authorizers,
+    apis: &[WebSocketApi],
     answered: &Answered<'_>,
     keys: &mut HashSet<(&'r str, &'r str)>,
 ) -> Outcome<(&'r str, Route)> {
@@ -89,26 +93,97 @@ fn route<'r>(
         let what = format!("is {key}, and its API has that route already; remove one");
         return Err(section.wrong(at, "RouteKey", &what));
     }
-    refuse_guards(&section)?;
+    let guards = guards(&section, key, apis.iter().find(|api| api.api_id == api_id))?;
     let authorization = authorization(&section, api_id, key, authorizers)?;
     let integration = target(&section, api_id, integrations)?;
     let two_way = two_way(context, resource, &section, answered.contains(&(api_id, resource.name.as_str())))?;
     section.finish(&["AuthorizationScopes", "OperationName"]);
-    Ok((
-        api_id,
-        Route { key: key.to_owned(), integration, two_way, authorization, at: context.place(resource.at) },
-    ))
+    let Guards { api_key_required, request_models, required_parameters } = guards;
+    let route = Route {
+        key: key.to_owned(),
+        integration,
+        two_way,
+        authorization,
+        api_key_required,
+        request_models,
+        required_parameters,
+        at: context.place(resource.at),
+    };
+    Ok((api_id, route))
 }
 
-/// What would keep a message away from the function, and is not built yet: without it the stack would be too open.
-fn refuse_guards(section: &Section<'_>) -> Outcome<()> {
-    if let Some(true) = section.flag("ApiKeyRequired")? {
-        return section.refuse("ApiKeyRequired", "is true, which is not supported yet");
+/// What keeps a request away from the function.
+struct Guards {
+    api_key_required: bool,
+    request_models: Option<RequestModels>,
+    required_parameters: Vec<String>,
+}
+
+fn guards(section: &Section<'_>, route_key: &str, api: Option<&WebSocketApi>) -> Outcome<Guards> {
+    let is_connect = route_key == "$connect";
+    let api_key_required = section.flag("ApiKeyRequired")?.unwrap_or(false);
+    if api_key_required && !is_connect {
+        section.refuse("ApiKeyRequired", "is true; only the route $connect may ask for an API key")?;
     }
-    for key in ["ModelSelectionExpression", "RequestModels", "RequestParameters"] {
-        section.refuse(key, "is not supported yet; remove it")?;
+    let required_parameters = required_parameters(section)?;
+    if !required_parameters.is_empty() && !is_connect {
+        let why = "ask for parameters, which only the route $connect has";
+        section.refuse("RequestParameters", why)?;
     }
-    Ok(())
+    let request_models = request_models(section, route_key, api)?;
+    Ok(Guards { api_key_required, request_models, required_parameters })
+}
+
+/// The parameters that must be there (M4); those that only may are of no consequence.
+fn required_parameters(section: &Section<'_>) -> Outcome<Vec<String>> {
+    let Some(parameters) = section.section("RequestParameters")? else { return Ok(Vec::new()) };
+    let mut required = Vec::new();
+    for (name, constraints) in parameters.sections()? {
+        let is_known = REQUEST_PARAMETERS
+            .iter()
+            .any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
+        if !is_known {
+            let what =
+                format!("names {name}; a name is route.request.header.… or route.request.querystring.…");
+            return Err(section.wrong(constraints.at, "RequestParameters", &what));
+        }
+        if constraints.flag("Required")?.unwrap_or(false) {
+            required.push(name.to_owned());
+        }
+        constraints.finish(&[]);
+    }
+    Ok(required)
+}
+
+/// What bodies are checked with (M1). Without an expression nothing is (M2).
+fn request_models(
+    section: &Section<'_>,
+    route_key: &str,
+    api: Option<&WebSocketApi>,
+) -> Outcome<Option<RequestModels>> {
+    let selection = section.text("ModelSelectionExpression")?;
+    let at = section.value("RequestModels")?.map_or(section.at, |models| models.at);
+    let by_key = section.texts("RequestModels")?;
+    let Some(At { value: selection, .. }) = selection else {
+        if !by_key.is_empty() {
+            section.note(at, "request models have no effect without a ModelSelectionExpression");
+        }
+        return Ok(None);
+    };
+    if ["$connect", "$disconnect"].contains(&route_key) {
+        section.note(
+            section.at,
+            "request models have no effect on $connect and $disconnect, which have no body",
+        );
+        return Ok(None);
+    }
+    for name in by_key.values() {
+        if api.is_some_and(|api| api.models.iter().all(|model| model.name != *name)) {
+            let what = format!("names {name}, which is not the Name of a model of its API");
+            return Err(section.wrong(at, "RequestModels", &what));
+        }
+    }
+    Ok(Some(RequestModels { selection: selection.to_owned(), by_key }))
 }
 
 /// Who may connect (A1, A9).

@@ -91,18 +91,29 @@ fn stage<'r>(
 
 /// The throttle in the settings of a route; its logging and metrics are the account's.
 fn throttle(settings: Section<'_>) -> Outcome<Option<Throttle>> {
-    let rate = match settings.text("ThrottlingRateLimit")? {
+    let others = ["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"];
+    throttle_of(settings, "ThrottlingRateLimit", "ThrottlingBurstLimit", &others)
+}
+
+/// The throttle under these keys.
+pub(super) fn throttle_of(
+    settings: Section<'_>,
+    rate_key: &'static str,
+    burst_key: &'static str,
+    others: &[&str],
+) -> Outcome<Option<Throttle>> {
+    let rate = match settings.text(rate_key)? {
         None => None,
         Some(At { value, at }) => match value.trim().parse::<f64>() {
             Ok(rate) if rate.is_finite() && rate >= 0.0 => Some(rate),
             _ => {
                 let what = format!("is {value}; it must be a number of requests a second");
-                return Err(settings.wrong(at, "ThrottlingRateLimit", &what));
+                return Err(settings.wrong(at, rate_key, &what));
             }
         },
     };
-    let burst = settings.number("ThrottlingBurstLimit", 0..=u64::from(u32::MAX))?;
-    settings.finish(&["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"]);
+    let burst = settings.number(burst_key, 0..=u64::from(u32::MAX))?;
+    settings.finish(others);
     // One without the other leaves that one to the account's.
     Ok(match (rate, burst) {
         (None, None) => None,

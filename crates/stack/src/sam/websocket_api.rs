@@ -59,9 +59,6 @@ pub(super) fn expand(api: &Declared, findings: &Findings) -> Outcome<Vec<Declare
             findings.fault(Fault::at(property.at, message));
         }
     }
-    if let Some(domain) = properties.get("Domain") {
-        findings.note(domain.at, "custom domains are not served here", id);
-    }
     let needs =
         |key: &str| Fault::at(at, format!("{id} has no {key}; AWS::Serverless::WebSocketApi needs one"));
     let expression =
@@ -93,7 +90,12 @@ pub(super) fn expand(api: &Declared, findings: &Findings) -> Outcome<Vec<Declare
         let made = self::route(api, route, &stage_name, authorization.as_ref());
         resources.extend(findings.keep(made).into_iter().flatten());
     }
-    resources.push(stage(api, stage_name));
+    let stage = stage(api, stage_name);
+    if let Some(domain) = properties.get("Domain") {
+        let made = domain_name(api, domain, &stage.logical_id);
+        resources.extend(findings.keep(made).into_iter().flatten());
+    }
+    resources.push(stage);
     Ok(resources)
 }
 
@@ -301,4 +303,59 @@ fn stage(api: &Declared, stage_name: Node) -> Declared {
     ];
     own.extend(passed_on(properties, &STAGE_PROPERTIES));
     made(api, stage_id, at, "AWS::ApiGatewayV2::Stage", own)
+}
+
+/// Properties of `Domain` that become those of the domain name, or matter on the service only.
+const DOMAIN_PROPERTIES: [&str; 9] = [
+    "BasePath",
+    "CertificateArn",
+    "DomainName",
+    "EndpointConfiguration",
+    "IpAddressType",
+    "MutualTlsAuthentication",
+    "OwnershipVerificationCertificateArn",
+    "Route53",
+    "SecurityPolicy",
+];
+
+/// The domain name of `Domain`, and a mapping for each base path. Its logical id lacks the hash that SAM adds.
+fn domain_name(api: &Declared, domain: &Entry, stage_id: &str) -> Outcome<Vec<Declared>> {
+    let id = &api.logical_id;
+    let (at, node) = (domain.at, &domain.value);
+    if let Some(other) = node.entries().iter().find(|entry| !DOMAIN_PROPERTIES.contains(&entry.key.as_str()))
+    {
+        return Err(Fault::at(other.at, format!("Domain of {id} has no property {}", other.key)));
+    }
+    let needs = |key: &str| Fault::at(at, format!("Domain of {id} has no {key}; it needs one"));
+    let name = node.get("DomainName").ok_or_else(|| needs("DomainName"))?;
+    node.get("CertificateArn").ok_or_else(|| needs("CertificateArn"))?;
+    let domain_id = format!("ApiGatewayDomainNameV2{id}");
+    let mut own = vec![name.clone()];
+    own.extend(passed_on(node, &["MutualTlsAuthentication"]));
+    let mut resources = vec![made(api, domain_id.clone(), at, "AWS::ApiGatewayV2::DomainName", own)];
+    let mapping = |path: Option<&Node>| {
+        let key =
+            path.and_then(Node::as_text).map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+        let mut own = vec![
+            entry(at, "ApiId", reference(at, id)),
+            entry(at, "DomainName", reference(at, &domain_id)),
+            entry(at, "Stage", reference(at, stage_id)),
+        ];
+        own.extend(key.map(|key| entry(at, "ApiMappingKey", text(at, key))));
+        let word: String = key.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
+        made(api, format!("{id}{word}ApiMapping"), at, "AWS::ApiGatewayV2::ApiMapping", own)
+    };
+    match node.get("BasePath") {
+        None => resources.push(mapping(None)),
+        Some(paths) => match &paths.value.kind {
+            Kind::Seq(items) if items.iter().all(|item| item.as_text().is_some()) => {
+                resources.extend(items.iter().map(|item| mapping(Some(item))));
+            }
+            _ => {
+                let message = format!("BasePath of {id} must be a list of paths, written out");
+                return Err(Fault::at(paths.value.at, message));
+            }
+        },
+    }
+    Ok(resources)
 }

@@ -169,12 +169,17 @@ fn what_cannot_be_honoured_stops_with_its_line() {
         (
             "RouteKey: ping\n",
             "RouteKey: ping\n      ApiKeyRequired: true\n",
-            "19: ApiKeyRequired of Route is true, which is not supported yet",
+            "19: ApiKeyRequired of Route is true; only the route $connect may ask for an API key",
         ),
         (
             "RouteKey: ping\n",
-            "RouteKey: ping\n      RequestModels: {a: b}\n",
-            "19: RequestModels of Route is not supported yet; remove it",
+            "RouteKey: ping\n      ModelSelectionExpression: x\n      RequestModels: {a: b}\n",
+            "20: RequestModels of Route names b, which is not the Name of a model of its API",
+        ),
+        (
+            "RouteKey: ping\n",
+            "RouteKey: ping\n      RequestParameters: {route.request.header.a: {Required: true}}\n",
+            "19: RequestParameters of Route ask for parameters, which only the route $connect has",
         ),
         (
             "RouteKey: ping\n",
@@ -199,13 +204,13 @@ fn what_cannot_be_honoured_stops_with_its_line() {
         ),
         (
             "AWS_PROXY\n",
-            "AWS_PROXY\n      ContentHandlingStrategy: CONVERT_TO_BINARY\n",
-            "25: ContentHandlingStrategy of Integration is not supported yet; remove it",
+            "AWS_PROXY\n      ContentHandlingStrategy: BINARY\n",
+            "25: ContentHandlingStrategy of Integration is BINARY; it must be CONVERT_TO_BINARY or CONVERT_TO_TEXT",
         ),
         (
             "${Function.Arn}/",
             "${!stageVariables.fn}/",
-            "25: IntegrationUri of Integration takes its function from a stage variable, which is not supported yet; name the function",
+            "14: Integration takes its function from the stage variable fn, which stage dev does not have",
         ),
         (
             "${Function.Arn}/",

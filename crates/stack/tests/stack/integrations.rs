@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use dunlin_stack::{
-    HttpEndpoint, IntegrationKind, IntegrationResponse, Mapping, Passthrough, Route, Stack, Templates,
+    ContentHandling, HttpEndpoint, IntegrationKind, IntegrationResponse, Mapping, Passthrough, Route, Stack,
+    Templates,
 };
 
 use crate::{notes, parse, refusals};
@@ -58,8 +59,10 @@ fn a_mock_with_its_responses() {
       TemplateSelectionExpression: ${request.body.kind}
       RequestTemplates: {a: '{\"statusCode\": 200}', $default: '{\"statusCode\": 404}'}
 ",
-        &(response("One", "IntegrationResponseKey: /404/, ResponseTemplates: {$default: gone}")
-            + &response("Two", "IntegrationResponseKey: $default")),
+        &(response(
+            "One",
+            "IntegrationResponseKey: /404/, ContentHandlingStrategy: CONVERT_TO_TEXT, ResponseTemplates: {$default: gone}",
+        ) + &response("Two", "IntegrationResponseKey: $default")),
     );
     let by_key = [("a", "{\"statusCode\": 200}"), ("$default", "{\"statusCode\": 404}")];
     let expected = Mapping {
@@ -69,8 +72,13 @@ fn a_mock_with_its_responses() {
             IntegrationResponse {
                 key: "/404/".to_owned(),
                 templates: templates(None, &[("$default", "gone")]),
+                content: Some(ContentHandling::ToText),
             },
-            IntegrationResponse { key: "$default".to_owned(), templates: Templates::default() },
+            IntegrationResponse {
+                key: "$default".to_owned(),
+                templates: Templates::default(),
+                content: None,
+            },
         ],
     };
     assert_eq!(kind, IntegrationKind::Mock(expected));
@@ -122,8 +130,12 @@ fn mistakes() {
         ("FTP", "9: IntegrationType of I is FTP; it must be AWS_PROXY, AWS, HTTP_PROXY, HTTP or MOCK"),
         ("HTTP", "7: I has no IntegrationUri; AWS::ApiGatewayV2::Integration needs one"),
         (
-            "HTTP, IntegrationUri: 'https://x'",
-            "9: IntegrationUri of I is https://x; endpoints with http:// are called here, and no others yet",
+            "HTTP, IntegrationUri: 'ftp://x'",
+            "9: IntegrationUri of I is ftp://x; it must start with http:// or https://",
+        ),
+        (
+            "MOCK, ContentHandlingStrategy: x",
+            "9: ContentHandlingStrategy of I is x; it must be CONVERT_TO_BINARY or CONVERT_TO_TEXT",
         ),
         (
             "MOCK, PassthroughBehavior: x",

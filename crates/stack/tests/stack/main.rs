@@ -4,7 +4,9 @@
 mod authorizers;
 mod bad_input;
 mod conditions;
+mod domains;
 mod functions;
+mod guards;
 mod hostile;
 mod integrations;
 mod intrinsics;
