@@ -3,7 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `report.html` | the report for people, one page that needs nothing else |
-//! | `report.json` | the report for programs, as `report.schema.json` describes it |
+//! | `report.json` | the report for programs, as `loadtest/report.schema.json` describes it |
 //! | `intervals.hlog` | the histogram of each series and second: an HdrHistogram log, V2, one tag for each series |
 //! | `scenario.toml` | the scenario, as it was read |
 //! | `goose.html` | goose's own report |
