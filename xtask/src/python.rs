@@ -37,6 +37,8 @@ pub(crate) enum Packages {
     Lint,
     /// moto, with what its server needs for DynamoDB.
     Moto,
+    /// Another implementation of HdrHistogram.
+    HdrHistogram,
 }
 
 impl fmt::Display for Packages {
@@ -44,6 +46,7 @@ impl fmt::Display for Packages {
         f.write_str(match self {
             Packages::Lint => "lint",
             Packages::Moto => "moto",
+            Packages::HdrHistogram => "hdrhistogram",
         })
     }
 }
@@ -76,9 +79,14 @@ impl Environment {
 
     /// `python` in this environment, without the user's own packages and settings.
     pub(crate) fn python(&self) -> Command {
-        let mut command = Command::new(self.folder.join("bin/python"));
+        let mut command = Command::new(self.interpreter());
         command.arg("-I").stdin(Stdio::null());
         command
+    }
+
+    /// Where its `python` is, for those who start it themselves.
+    pub(crate) fn interpreter(&self) -> PathBuf {
+        self.folder.join("bin/python")
     }
 
     /// A program that a package brought. It is run by `python`, since its first line names a folder that the

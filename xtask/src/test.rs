@@ -34,7 +34,8 @@ pub(crate) struct Args {
 const AFTER_HELP: &str = "\
 Some tests need a program that not every machine has. What is missing is left out, and a line at the end says so:
 
-  python3  cfn-lint and SAM's translator on the templates; a function in Python; with --moto, moto
+  python3  cfn-lint and SAM's translator on the templates; a function in Python; with --moto, moto;
+           another reader of the load test's interval logs
   node     a function in JavaScript
   browser  a web page that follows a device, in a headless Chromium or Chrome
 

@@ -21,11 +21,15 @@ const VERSION_TIME_MAX: Duration = Duration::from_secs(60);
 /// Names a browser that is not on `PATH`, or has another name; the tests read it too.
 const BROWSER_VARIABLE: &str = "DUNLIN_BROWSER";
 
+/// Names a Python that has the package hdrhistogram; the tests of the load test read it.
+const HDRHISTOGRAM_VARIABLE: &str = "DUNLIN_HDRHISTOGRAM_PYTHON";
+
 /// What a browser is called. All of them understand the options of Chromium.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// What Python's packages are for.
-const PACKAGES_PURPOSE: &str = "cfn-lint and SAM's translator on the templates, moto";
+const PACKAGES_PURPOSE: &str =
+    "cfn-lint and SAM's translator on the templates, moto, the load test's interval logs";
 
 /// A program that some of the tests need.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,9 @@ impl Tool {
     /// What is left out without it.
     fn purpose(self) -> &'static str {
         match self {
-            Tool::Python => "cfn-lint and SAM's translator on the templates, moto, a function in Python",
+            Tool::Python => {
+                "cfn-lint and SAM's translator on the templates, moto, a function in Python, the load test's interval logs"
+            }
             Tool::Node => "a function in JavaScript",
             Tool::Browser => "a web page that follows a device",
         }
@@ -92,6 +98,7 @@ impl Required {
 }
 
 /// What of it this machine has.
+#[derive(Default)]
 pub(crate) struct Tools {
     /// The tools whose tests can run.
     pub(crate) found: Vec<Tool>,
@@ -99,6 +106,10 @@ pub(crate) struct Tools {
     pub(crate) lint: Option<Environment>,
     /// With moto, if it was asked for.
     pub(crate) moto: Option<Environment>,
+    /// With HdrHistogram.
+    hdrhistogram: Option<Environment>,
+    /// Whether the tests with HdrHistogram are built.
+    with_hdrhistogram: bool,
     /// The browser that was found.
     browser: Option<OsString>,
     /// What is left out, and one line about it.
@@ -119,8 +130,7 @@ impl Tools {
     ///
     /// If something that is required is not there: what, why, and what to install.
     pub(crate) fn find(required: &[Required], wanted: Wanted) -> Result<Self> {
-        let mut tools =
-            Tools { found: Vec::new(), lint: None, moto: None, browser: None, left_out: Vec::new() };
+        let mut tools = Tools::default();
         let mut missing = Vec::new();
         for tool in Tool::ALL {
             let Err(reason) = tools.look_for(tool, wanted) else { continue };
@@ -141,7 +151,7 @@ impl Tools {
 
     /// As if every tool were there: for what only compiles the tests.
     pub(crate) fn everything() -> Self {
-        Tools { found: Tool::ALL.to_vec(), lint: None, moto: None, browser: None, left_out: Vec::new() }
+        Tools { found: Tool::ALL.to_vec(), with_hdrhistogram: true, ..Tools::default() }
     }
 
     fn look_for(&mut self, tool: Tool, wanted: Wanted) -> Result<()> {
@@ -152,6 +162,8 @@ impl Tools {
                 self.found.push(tool);
                 self.lint = wanted.lint.then(|| Environment::with(Packages::Lint)).transpose()?;
                 self.moto = wanted.moto.then(|| Environment::with(Packages::Moto)).transpose()?;
+                self.hdrhistogram = Some(Environment::with(Packages::HdrHistogram)?);
+                self.with_hdrhistogram = true;
             }
             Tool::Node => {
                 if !says_version("node".as_ref()) {
@@ -174,11 +186,18 @@ impl Tools {
         Ok(())
     }
 
-    /// Lets cargo build the tests that need what was found: each tool is a feature of `dunlin-tests`, so that without
-    /// the tool its tests do not exist, and none passes by doing nothing.
+    /// Lets cargo build the tests that need what was found: each tool is a feature of `dunlin-tests` (a Python package is
+    /// one of the package that it tests), so that without the tool its tests do not exist, and none passes by doing
+    /// nothing.
     pub(crate) fn enable(&self, cargo: &mut Command) {
         for tool in &self.found {
             cargo.arg("--features").arg(format!("dunlin-tests/{tool}"));
+        }
+        if self.with_hdrhistogram {
+            cargo.arg("--features").arg("dunlin-loadtest/hdrhistogram");
+        }
+        if let Some(environment) = &self.hdrhistogram {
+            cargo.env(HDRHISTOGRAM_VARIABLE, environment.interpreter());
         }
         if let Some(browser) = &self.browser {
             cargo.env(BROWSER_VARIABLE, browser);

@@ -39,8 +39,7 @@ pub(super) fn write(measured: &Measured, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "#[StartTime: {start:.3} (seconds since epoch)]")?;
     writeln!(out, "#[BaseTime: {start:.3} (seconds since epoch)]")?;
     writeln!(out, "#[MaxValueDivisor: {:.3}]", US_PER_MS * 1e3)?;
-    // Some readers know the legend as a line without a #, others take no line for it; as a comment it harms nobody.
-    writeln!(out, "#{LEGEND}")?;
+    writeln!(out, "{LEGEND}")?;
     for second in &measured.seconds {
         for interval in &second.intervals {
             let (tag, max) = (tag(&interval.name), interval.max_us / US_PER_MS);
@@ -159,6 +158,46 @@ mod tests {
         ] {
             let error = parse(line, Path::new("x.hlog"), &mut Vec::new()).unwrap_err();
             assert!(error.to_string().contains(expected), "{line:?}: {error}");
+        }
+    }
+
+    /// What Python's implementation finds in the log.
+    #[cfg(feature = "hdrhistogram")]
+    fn read_by_python(measured: &Measured) -> serde_json::Value {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("intervals.hlog");
+        write(measured, &mut std::fs::File::create(&log).unwrap()).unwrap();
+        // `cargo xtask test` makes an environment with the package and names it.
+        let python = std::env::var_os("DUNLIN_HDRHISTOGRAM_PYTHON").unwrap_or_else(|| "python3".into());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/python/read_intervals.py");
+        let output = std::process::Command::new(python).arg(script).arg(&log).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    #[cfg(feature = "hdrhistogram")]
+    #[test]
+    fn another_implementation_reads_the_same() {
+        let measured = sample::measured(1);
+        let read = read_by_python(&measured);
+        assert_eq!(read.as_object().unwrap().len(), 3);
+        for (tag, first_second) in [("connect", 0), ("response.say", 10), ("push", 10)] {
+            let mut times = Times::default();
+            let all = measured.seconds.iter().flat_map(|second| &second.intervals);
+            let mut intervals = 0;
+            for interval in all.filter(|interval| interval.name.to_string() == tag) {
+                times.add(&interval.times());
+                intervals += 1;
+            }
+            assert_eq!(read[tag]["intervals"], intervals, "{tag}");
+            assert_eq!(read[tag]["count"], times.0.len(), "{tag}");
+            let first = (measured.run.started_unix_ms + first_second * 1_000) as f64;
+            assert_eq!(read[tag]["first_unix_ms"], first, "{tag}");
+            for (number, quantile) in [0.5, 0.99, 0.999, 1.0].into_iter().enumerate() {
+                let theirs = read[tag]["quantiles"][number].as_f64().unwrap();
+                let ours = times.0.value_at_quantile(quantile) as f64;
+                assert!((theirs / ours - 1.0).abs() < 0.001, "{tag} {quantile}: {theirs} instead of {ours}");
+            }
         }
     }
 }
