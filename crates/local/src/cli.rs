@@ -75,6 +75,9 @@ pub(crate) struct UpArgs {
     /// between attempts of asynchronous invocations as long as there.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Where the lines of access logs go, - for standard output; by default a file for each stage in --data.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
     /// File to write once everything accepts, with every address and credential (JSON); removed at the end.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -70,10 +70,10 @@ mod yaml;
 pub use arn::{ACCOUNT_ID, PARTITION, REGION_DEFAULT, STACK_NAME_DEFAULT, URL_SUFFIX, api_id};
 pub use error::{PROBLEMS_MAX, Problem, Problems, TemplateError};
 pub use model::{
-    ApiKey, ApiKeySource, ApiMapping, Authorization, Authorizer, ContentHandling, Domain, Function,
-    HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, LogFormat, LogLevel, Logging, Mapping,
-    Model, Note, Passthrough, Permission, Place, Queue, Quota, QuotaPeriod, RepublishHeaders, RequestModels,
-    Route, RuleAction, Sql, Stack, Stage, Table, Templates, Throttle, TopicRule, UsagePlan, WebSocketApi,
-    queue_name,
+    AccessLog, ApiKey, ApiKeySource, ApiMapping, Authorization, Authorizer, ContentHandling, Domain,
+    Function, HttpEndpoint, Integration, IntegrationKind, IntegrationResponse, LogFormat, LogLevel, Logging,
+    Mapping, Model, Note, Observation, Passthrough, Permission, Place, Queue, Quota, QuotaPeriod,
+    RepublishHeaders, RequestModels, Route, RouteLogLevel, RuleAction, Sql, Stack, Stage, Table, Templates,
+    Throttle, TopicRule, UsagePlan, WebSocketApi, queue_name,
 };
 pub use parameters::Parameters;

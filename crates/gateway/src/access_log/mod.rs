@@ -18,6 +18,16 @@ pub struct AccessLogConfig {
     pub lines: mpsc::Sender<String>,
 }
 
+impl AccessLogConfig {
+    /// Checks a format alone.
+    ///
+    /// # Errors
+    /// What is wrong with the stage that has it, such as `has an access log format without …`.
+    pub fn check_format(format: &str) -> Result<(), &'static str> {
+        Format::parse(format).map(drop)
+    }
+}
+
 /// [`AccessLogConfig`], checked.
 #[derive(Debug)]
 pub(crate) struct AccessLog {

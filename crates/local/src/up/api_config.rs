@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use dunlin_gateway::{
     ApiConfig, ApiKeySource, Authorization, AuthorizerConfig, ConfigError, ContentHandling, HttpEndpoint,
-    Integration, IntegrationResponse, LambdaFunction, Mapping, ModelConfig, Passthrough, Permitted,
-    RequestModels, RouteConfig, StageConfig, StageThrottles, Templates, Throttle,
+    Integration, IntegrationResponse, LambdaFunction, LoggingLevel, Mapping, ModelConfig, Passthrough,
+    Permitted, RequestModels, RouteConfig, RouteObservation, StageConfig, StageObservation, StageThrottles,
+    Templates, Throttle,
 };
-use dunlin_stack::{IntegrationKind, Place, Stack, WebSocketApi};
+use dunlin_stack::{IntegrationKind, Place, RouteLogLevel, Stack, WebSocketApi};
+
+use super::access_log::AccessLogs;
 
 /// Who the gateway is in a function's resource policy (G9).
 const GATEWAY_PRINCIPAL: &str = "apigateway.amazonaws.com";
 
-pub(super) fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
+pub(super) fn api_config(stack: &Stack, api: &WebSocketApi, logs: &AccessLogs) -> ApiConfig {
     // H7: one without a deployment refuses every handshake, as one that does not exist.
     let stages = api.stages.iter().filter(|stage| stage.deployed).map(|stage| StageConfig {
         name: stage.name.clone(),
@@ -21,7 +24,13 @@ pub(super) fn api_config(stack: &Stack, api: &WebSocketApi) -> ApiConfig {
             default: stage.default_throttle.map(throttle),
             routes: stage.route_throttles.iter().map(|(key, own)| (key.clone(), throttle(*own))).collect(),
         },
-        ..StageConfig::default()
+        access_log: logs.of(api, stage),
+        observation: StageObservation {
+            default: observation(stage.default_observation),
+            routes: (stage.route_observations.iter())
+                .map(|(key, own)| (key.clone(), observation(*own)))
+                .collect(),
+        },
     });
     let routes = api.routes.iter().map(|route| RouteConfig {
         integration: route.integration.as_ref().and_then(|own| integration(stack, api, &route.key, own)),
@@ -135,6 +144,16 @@ fn mapping(mapping: &dunlin_stack::Mapping) -> Mapping {
         },
         responses: mapping.responses.iter().map(response).collect(),
     }
+}
+
+fn observation(observation: dunlin_stack::Observation) -> RouteObservation {
+    let dunlin_stack::Observation { detailed_metrics, logging_level, data_trace } = observation;
+    let logging_level = match logging_level {
+        RouteLogLevel::Off => LoggingLevel::Off,
+        RouteLogLevel::Error => LoggingLevel::Error,
+        RouteLogLevel::Info => LoggingLevel::Info,
+    };
+    RouteObservation { detailed_metrics, logging_level, data_trace }
 }
 
 pub(super) fn throttle(throttle: dunlin_stack::Throttle) -> Throttle {

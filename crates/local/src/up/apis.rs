@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     access,
+    access_log::AccessLogs,
     api_config::{api_config, place_of},
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
@@ -124,13 +125,14 @@ pub(super) fn gateway_config(
 /// Starts the gateway on every listener.
 pub(super) fn serve(
     stack: &Stack,
+    logs: &AccessLogs,
     config: GatewayConfig,
     functions: Arc<LambdaHost>,
     listeners: Listeners,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let apis = stack.apis.iter().map(|api| api_config(stack, api)).collect();
+    let apis = stack.apis.iter().map(|api| api_config(stack, api, logs)).collect();
     let gateway = Gateway::new(config, apis, Functions(functions)).map_err(|error| {
         let message = format!("{error}; correct the template");
         Failure::data(match place_of(stack, &error) {

@@ -1,6 +1,7 @@
 //! `dunlin up`: joins the parts into one running stack, and takes it down again.
 
 mod access;
+mod access_log;
 mod api_config;
 mod apis;
 mod banner;
@@ -64,8 +65,10 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
     let gateway_stop = CancellationToken::new();
     let gateway_tasks = TaskTracker::new();
+    let (file, data) = (args.access_log.as_deref(), args.data.as_deref());
+    let logs = access_log::AccessLogs::open(&stack, file, data, &tasks, &stop)?;
     let config = apis::gateway_config(&stack, &keyring, tls.config, tables, apis.host(), &args);
-    apis::serve(&stack, config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
+    apis::serve(&stack, &logs, config, host.clone(), apis, &gateway_tasks, &gateway_stop)?;
 
     let ready = ready::Ready {
         version: 1,

@@ -65,6 +65,44 @@ pub struct Stage {
     pub default_throttle: Option<Throttle>,
     /// `RouteSettings` by route key.
     pub route_throttles: BTreeMap<String, Throttle>,
+    /// `AccessLogSettings`.
+    pub access_log: Option<AccessLog>,
+    /// `DefaultRouteSettings`: what the stage tells of each route that has no settings of its own.
+    pub default_observation: Observation,
+    /// `RouteSettings` by route key.
+    pub route_observations: BTreeMap<String, Observation>,
+}
+
+/// Where a stage writes what comes in, and how (L1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    /// `Format`, not parsed.
+    pub format: String,
+    /// Where the format stands.
+    pub at: Place,
+}
+
+/// What a stage tells of the events of a route (L3, L4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Observation {
+    /// `DetailedMetricsEnabled`
+    pub detailed_metrics: bool,
+    /// `LoggingLevel`
+    pub logging_level: RouteLogLevel,
+    /// `DataTraceEnabled`
+    pub data_trace: bool,
+}
+
+/// `LoggingLevel` of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RouteLogLevel {
+    /// `OFF`
+    #[default]
+    Off,
+    /// `ERROR`
+    Error,
+    /// `INFO`
+    Info,
 }
 
 /// How much a route of a stage takes (Q1).

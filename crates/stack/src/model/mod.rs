@@ -8,9 +8,9 @@ mod rule;
 mod usage;
 
 pub use api::{
-    ApiKeySource, Authorization, Authorizer, ContentHandling, HttpEndpoint, Integration, IntegrationKind,
-    IntegrationResponse, Mapping, Model, Passthrough, RequestModels, Route, Stage, Templates, Throttle,
-    WebSocketApi,
+    AccessLog, ApiKeySource, Authorization, Authorizer, ContentHandling, HttpEndpoint, Integration,
+    IntegrationKind, IntegrationResponse, Mapping, Model, Observation, Passthrough, RequestModels, Route,
+    RouteLogLevel, Stage, Templates, Throttle, WebSocketApi,
 };
 pub use domain::{ApiMapping, Domain};
 pub use function::{Function, LogFormat, LogLevel, Logging};

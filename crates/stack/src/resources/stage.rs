@@ -6,7 +6,7 @@ use dunlin_events::limits::{self, ACCOUNT_REQUESTS_BURST, ACCOUNT_REQUESTS_PER_S
 
 use super::{Context, Type, api};
 use crate::{
-    Stage, Throttle, WebSocketApi,
+    AccessLog, Observation, RouteLogLevel, Stage, Throttle, WebSocketApi,
     error::Outcome,
     resolve::Resource,
     section::{At, Section},
@@ -72,35 +72,73 @@ fn stage<'r>(
         context.note(resource.at, text, &resource.logical_id);
     }
     let variables = section.texts("StageVariables")?;
-    let default_throttle = match section.section("DefaultRouteSettings")? {
-        None => None,
-        Some(settings) => throttle(settings)?,
+    let (default_throttle, default_observation) = match section.section("DefaultRouteSettings")? {
+        None => (None, Observation::default()),
+        Some(settings) => route_settings(settings)?,
     };
     let mut route_throttles = BTreeMap::new();
+    let mut route_observations = BTreeMap::new();
     if let Some(settings) = section.section("RouteSettings")? {
         for (key, own) in settings.sections()? {
-            if let Some(throttle) = throttle(own)? {
-                route_throttles.insert(key.to_owned(), throttle);
-            }
+            let (throttle, observation) = route_settings(own)?;
+            route_throttles.extend(throttle.map(|throttle| (key.to_owned(), throttle)));
+            route_observations.insert(key.to_owned(), observation);
         }
     }
-    section.finish(&["AccessLogSettings", "AccessPolicyId", "ClientCertificateId", "Description", "Tags"]);
-    let name = name.to_owned();
-    Ok((api_id, Stage { name, variables, deployed, default_throttle, route_throttles }))
+    let access_log = match section.section("AccessLogSettings")? {
+        None => None,
+        Some(settings) => access_log(context, settings)?,
+    };
+    section.finish(&["AccessPolicyId", "ClientCertificateId", "Description", "Tags"]);
+    let stage = Stage {
+        name: name.to_owned(),
+        variables,
+        deployed,
+        default_throttle,
+        route_throttles,
+        access_log,
+        default_observation,
+        route_observations,
+    };
+    Ok((api_id, stage))
 }
 
-/// The throttle in the settings of a route; its logging and metrics are the account's.
-fn throttle(settings: Section<'_>) -> Outcome<Option<Throttle>> {
-    let others = ["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"];
-    throttle_of(settings, "ThrottlingRateLimit", "ThrottlingBurstLimit", &others)
+/// Settings without a format log nothing; the destination is the log group that `dunlin up` stands in for.
+fn access_log(context: &Context<'_>, settings: Section<'_>) -> Outcome<Option<AccessLog>> {
+    let format = settings.text("Format")?;
+    settings.finish(&["DestinationArn"]);
+    Ok(format.map(|At { value, at }| AccessLog { format: value.to_owned(), at: context.place(at) }))
+}
+
+/// The settings of a route: its throttle, and what is told of it.
+fn route_settings(settings: Section<'_>) -> Outcome<(Option<Throttle>, Observation)> {
+    let logging_level = match settings.text("LoggingLevel")? {
+        None => RouteLogLevel::default(),
+        Some(At { value, at }) => match value {
+            "OFF" => RouteLogLevel::Off,
+            "ERROR" => RouteLogLevel::Error,
+            "INFO" => RouteLogLevel::Info,
+            _ => {
+                let what = format!("is {value}; it must be OFF, ERROR or INFO");
+                return Err(settings.wrong(at, "LoggingLevel", &what));
+            }
+        },
+    };
+    let observation = Observation {
+        detailed_metrics: settings.flag("DetailedMetricsEnabled")?.unwrap_or_default(),
+        logging_level,
+        data_trace: settings.flag("DataTraceEnabled")?.unwrap_or_default(),
+    };
+    let throttle = throttle(&settings, "ThrottlingRateLimit", "ThrottlingBurstLimit")?;
+    settings.finish(&[]);
+    Ok((throttle, observation))
 }
 
 /// The throttle under these keys.
-pub(super) fn throttle_of(
-    settings: Section<'_>,
+pub(super) fn throttle(
+    settings: &Section<'_>,
     rate_key: &'static str,
     burst_key: &'static str,
-    others: &[&str],
 ) -> Outcome<Option<Throttle>> {
     let rate = match settings.text(rate_key)? {
         None => None,
@@ -113,7 +151,6 @@ pub(super) fn throttle_of(
         },
     };
     let burst = settings.number(burst_key, 0..=u64::from(u32::MAX))?;
-    settings.finish(others);
     // One without the other leaves that one to the account's.
     Ok(match (rate, burst) {
         (None, None) => None,

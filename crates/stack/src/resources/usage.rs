@@ -66,7 +66,11 @@ fn plan(context: &Context<'_>, resource: &Resource, apis: &[WebSocketApi]) -> Ou
     let section = context.section(resource);
     let throttle = match section.section("Throttle")? {
         None => None,
-        Some(own) => stage::throttle_of(own, "RateLimit", "BurstLimit", &[])?,
+        Some(own) => {
+            let throttle = stage::throttle(&own, "RateLimit", "BurstLimit")?;
+            own.finish(&[]);
+            throttle
+        }
     };
     let quota = match section.section("Quota")? {
         None => None,

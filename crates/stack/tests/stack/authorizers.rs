@@ -1,6 +1,6 @@
 //! Who may connect, and how often: authorizers and throttles.
 
-use dunlin_stack::{Authorization, Route, Stack, Throttle};
+use dunlin_stack::{Authorization, Observation, Route, RouteLogLevel, Stack, Throttle};
 
 use crate::{notes, parse, refusal, refusals};
 
@@ -141,6 +141,12 @@ fn throttles() {
     assert_eq!(stage.default_throttle, Some(Throttle { rate_per_second: 2.5, burst: 3 }));
     assert_eq!(stage.route_throttles.len(), 1);
     assert_eq!(stage.route_throttles["$connect"], Throttle { rate_per_second: 10_000.0, burst: 0 });
+    let quiet = Observation::default();
+    assert_eq!(stage.default_observation, quiet);
+    let info = Observation { logging_level: RouteLogLevel::Info, ..quiet };
+    assert_eq!(stage.route_observations["$connect"], info);
+    assert_eq!(stage.route_observations["say"], Observation { detailed_metrics: true, ..quiet });
+    assert_eq!(stage.access_log, None);
     for (settings, expected) in [
         (
             "DefaultRouteSettings: {ThrottlingRateLimit: -1}",
@@ -154,8 +160,28 @@ fn throttles() {
             "DefaultRouteSettings: {ThrottlingBurstLimit: x}",
             "6: ThrottlingBurstLimit of Stage is x; it must be a whole number from 0 to 4294967295",
         ),
+        (
+            "RouteSettings: {say: {LoggingLevel: DEBUG}}",
+            "6: LoggingLevel of Stage is DEBUG; it must be OFF, ERROR or INFO",
+        ),
         ("RouteSettings: {say: 1}", "6: say of Stage is a text; it must be a mapping"),
     ] {
         assert_eq!(refusals(&with(settings))[0], expected, "{settings}");
     }
+}
+
+#[test]
+fn access_logs() {
+    let with = |settings: &str| {
+        let stage = "StageName: dev, ";
+        template("OperationName: x", REQUEST).replace(stage, &format!("{stage}{settings}, "))
+    };
+    let stack = parse(&with("AccessLogSettings: {DestinationArn: x, Format: $context.requestId}"));
+    let log = stack.apis[0].stages[0].access_log.clone().unwrap();
+    assert_eq!(log.format, "$context.requestId");
+    let problem = stack.problem(&log.at, "the format is wrong").to_string();
+    assert!(problem.contains(":6:") && problem.contains("the format is wrong"), "{problem}");
+    assert_eq!(parse(&with("AccessLogSettings: {DestinationArn: x}")).apis[0].stages[0].access_log, None);
+    let refused = refusals(&with("AccessLogSettings: {Format: [a]}"));
+    assert_eq!(refused[0], "6: Format of Stage is a list; it must be a text");
 }
