@@ -53,7 +53,7 @@ impl Pair {
                 blocks[1].extend([second, third]);
             }
         }
-        let ratio = |of: fn(&Block) -> Option<f64>| Ratio::of_logs(&logs(&blocks, of)?);
+        let ratio = |of: fn(&Block) -> Option<f64>| Some(Ratio::of_logs(&logs(&blocks, of)?));
         let ratios = Ratios {
             cpu: ratio(|block| Some(block.cpu_ns)),
             wall: ratio(|block| Some(block.wall_ns)),

@@ -2,6 +2,7 @@
 
 use std::{fmt, fs, io, path::Path};
 
+use dunlin_report::Unit as Shown;
 use serde::Serialize;
 
 use super::statistics::{Ratio, Summary};
@@ -172,7 +173,8 @@ impl fmt::Display for Measured {
                     Basis::Wall => side.wall_ns,
                     Basis::Latency => side.latency_ns,
                 };
-                let text = |side| figure(side).map_or_else(String::new, |s| Unit::Nanoseconds.text(s.median));
+                let text =
+                    |side| figure(side).map_or_else(String::new, |s| Shown::Nanoseconds.text(s.median));
                 let ratio = pair.ratio().map_or_else(String::new, |ratio| {
                     format!("{:.3} [{:.3}, {:.3}]", ratio.mean, ratio.low, ratio.high)
                 });
@@ -180,9 +182,8 @@ impl fmt::Display for Measured {
                 write!(f, "{id:<40} {subject:>9} {reference:>9}  {ratio:<22} {}", pair.reference_name)
             }
             Measured::Figure(figure) => {
-                let value = figure.unit.text(figure.value.median);
-                let reference =
-                    figure.reference.map(|summary| figure.unit.text(summary.median)).unwrap_or_default();
+                let text = |summary: Summary| figure.unit.shown().text(summary.median);
+                let (value, reference) = (text(figure.value), figure.reference.map(text).unwrap_or_default());
                 let ratio = figure.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
                 let name = figure.reference_name.unwrap_or_default();
                 write!(f, "{id:<40} {value:>9} {reference:>9}  {ratio:<22} {name}")
@@ -213,22 +214,11 @@ impl Serialize for Defect {
 }
 
 impl Unit {
-    /// A value for people: three digits that count.
-    pub(super) fn text(self, value: f64) -> String {
-        let steps: &[(&str, f64)] = match self {
-            Unit::Nanoseconds => &[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)],
-            Unit::Bytes => &[("B", 1.0), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9)],
-            Unit::Count => return format!("{value:.0}"),
-        };
-        let (name, size) = steps.iter().rev().find(|(_, size)| value >= *size).unwrap_or(&steps[0]);
-        let value = value / size;
-        let decimals = if value >= 100.0 {
-            0
-        } else if value >= 10.0 {
-            1
-        } else {
-            2
-        };
-        format!("{value:.decimals$} {name}")
+    fn shown(self) -> Shown {
+        match self {
+            Unit::Bytes => Shown::Bytes,
+            Unit::Nanoseconds => Shown::Nanoseconds,
+            Unit::Count => Shown::Count,
+        }
     }
 }

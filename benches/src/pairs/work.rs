@@ -1,6 +1,6 @@
 //! One side of a comparison: what is done, how it is measured, and the proof that it was done.
 
-use std::{fmt, hint::black_box};
+use std::{fmt, hint::black_box, time::Duration};
 
 use super::clock::{Clock, Stopwatch};
 
@@ -88,7 +88,7 @@ impl Work {
         let mut stopwatch = Stopwatch::new(self.clock.clone());
         let done = (self.run)(iterations, &mut stopwatch);
         assert_eq!(done, iterations, "not everything was done that was to be measured");
-        let each = |time: std::time::Duration| time.as_secs_f64() * 1e9 / iterations as f64;
+        let each = |time: Duration| time.as_secs_f64() * 1e9 / iterations as f64;
         let latencies = &mut stopwatch.latencies_ns;
         latencies.sort_by(f64::total_cmp);
         Block {
@@ -98,9 +98,15 @@ impl Work {
         }
     }
 
-    /// Does it so many times, for whoever counts something else than time: instructions, allocations, calls.
-    pub fn run(&mut self, iterations: u64) {
-        self.block(iterations);
+    /// Does it so many times, and says what that took of processor time. For another harness, and for whoever counts
+    /// something else than time: instructions, allocations, calls.
+    ///
+    /// # Panics
+    ///
+    /// If not everything was done, or a result is wrong.
+    pub fn run(&mut self, iterations: u64) -> Duration {
+        let block = self.block(iterations);
+        Duration::from_secs_f64(block.cpu_ns * iterations as f64 / 1e9)
     }
 }
 
