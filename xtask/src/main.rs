@@ -8,6 +8,7 @@ mod build;
 mod command;
 mod conformance;
 mod gate;
+mod interrupt;
 mod moto;
 mod python;
 mod templates;
@@ -51,7 +52,7 @@ enum Task {
     /// Says which programs that some tests need are there, and makes the Python environments.
     Tools(tools::Args),
     /// Checks what the compiler cannot: the arrows between crates, the template against the code, the documents.
-    Tidy,
+    Tidy(tidy::Args),
     /// Decides whether the working tree is slower than a revision: exit code 1 if so.
     Gate(gate::Args),
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
@@ -69,14 +70,14 @@ fn main() -> ExitCode {
         }
     };
     let done = match args.task {
+        Task::Bench(args) => return bench::run(&args).unwrap_or_else(failed),
         Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Conformance(args) => return conformance::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),
         Task::Test(args) => test::run(&args),
         Task::Tools(args) => tools::run(&args),
-        Task::Tidy => tidy::run(),
-        Task::Bench(args) => bench::run(&args),
+        Task::Tidy(args) => tidy::run(&args),
     };
     done.map_or_else(failed, |()| ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ hand. The tests that need a tool are a feature of dunlin-tests: `cargo test -p d
 pub(crate) fn run(args: &Args) -> Result<()> {
     let tools = Tools::find(&args.require, Wanted { lint: !args.no_lint, moto: args.moto })?;
     if !args.no_lint {
-        tidy::run()?;
+        tidy::run(&tidy::Args::default())?;
         check(cargo().args(["fmt", "--all", "--check"]))?;
         if let Some(environment) = &tools.lint {
             templates::check(environment)?;

@@ -6,8 +6,20 @@ mod template;
 
 use anyhow::{Result, bail};
 
-pub(crate) fn run() -> Result<()> {
-    let faults = [arrows::check()?, template::check()?, documents::check()?].concat();
+/// What `tidy` takes.
+#[derive(Default, clap::Args)]
+pub(crate) struct Args {
+    /// Write the documents that are rendered from others first.
+    #[arg(long)]
+    write: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.write {
+        crate::bench::render()?;
+    }
+    let faults =
+        [arrows::check()?, template::check()?, documents::check()?, crate::bench::faults()?].concat();
     if faults.is_empty() {
         eprintln!("tidy: arrows, template and documents agree");
         return Ok(());

@@ -226,7 +226,9 @@ fn prune(subscribers: u64) -> Pair {
         pruned / subscribers
     });
     let (store, management) = (MemoryStore::new(), NullManagement::gone());
-    let (runtime, ids) = (self::runtime(), connection_ids(subscribers));
+    // In the order in which they are enumerated.
+    let (runtime, mut ids) = (self::runtime(), connection_ids(subscribers));
+    ids.sort_unstable();
     let place = TopicShard { topic: topic(0), shard: Shard::new(0) };
     let reference = Work::custom(move |iterations, stopwatch: &mut Stopwatch| {
         let mut pruned = 0;

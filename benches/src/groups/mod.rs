@@ -41,6 +41,34 @@ groups![
     iot_rules,
 ];
 
+/// The first parts of the ids that `cargo xtask bench` measures by itself, and of what nobody measures yet.
+#[cfg(test)]
+const MEASURED_ELSEWHERE: [&str; 3] = ["local", "swarm", "capacity"];
+
+#[cfg(test)]
+#[test]
+fn what_is_promised_is_measured() {
+    #[derive(serde::Deserialize)]
+    struct Promises {
+        promise: Vec<Promise>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Promise {
+        id: String,
+        not_measured: Option<String>,
+    }
+    let promises: Promises = toml::from_str(include_str!("../../promises.toml")).unwrap();
+    let ids: Vec<String> = all().into_iter().flat_map(Group::into_entries).map(|entry| entry.id).collect();
+    for promise in promises.promise.iter().filter(|promise| promise.not_measured.is_none()) {
+        let elsewhere = promise.id.split('/').next().is_some_and(|group| MEASURED_ELSEWHERE.contains(&group));
+        assert!(elsewhere || ids.contains(&promise.id), "nothing measures {}", promise.id);
+    }
+    let mut once = ids.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), ids.len(), "an id is used twice: {ids:?}");
+}
+
 fn filled(name: &'static str, fill: fn(&mut Group)) -> Group {
     let mut group = Group::new(name);
     fill(&mut group);

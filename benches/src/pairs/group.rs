@@ -1,9 +1,11 @@
 //! What a group has to measure.
 
+use dunlin_report::Unit;
+
 use super::{
     doubling,
     measure::{self, Effort},
-    result::{Basis, FigureResult, Measured, ReferenceKind, Unit},
+    result::{Basis, FigureResult, Measured, ReferenceKind},
     statistics::Summary,
     work::Work,
 };

@@ -96,11 +96,13 @@ mod result;
 mod statistics;
 mod work;
 
+pub use dunlin_report::Unit;
+
 pub use clock::{Clock, Started, Stopwatch, ThreadClock};
 pub use doubling::{doubles, figure_doubles};
 pub use group::{Entry, Figure, Group, Pair};
 pub use measure::Effort;
 pub use program::main;
-pub use result::{Basis, Defect, FigureResult, Measured, PairResult, Ratios, ReferenceKind, Side, Unit};
+pub use result::{Basis, Defect, FigureResult, Measured, PairResult, Ratios, ReferenceKind, Side};
 pub use statistics::{Ratio, Summary};
 pub use work::Work;

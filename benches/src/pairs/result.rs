@@ -2,7 +2,7 @@
 
 use std::{fmt, fs, io, path::Path};
 
-use dunlin_report::Unit as Shown;
+use dunlin_report::Unit;
 use serde::Serialize;
 
 use super::statistics::{Ratio, Summary};
@@ -109,16 +109,6 @@ pub struct FigureResult {
     pub defects: Vec<Defect>,
 }
 
-/// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "they are what they are called")]
-pub enum Unit {
-    Bytes,
-    Nanoseconds,
-    Count,
-}
-
 /// Either.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -173,20 +163,19 @@ impl fmt::Display for Measured {
                     Basis::Wall => side.wall_ns,
                     Basis::Latency => side.latency_ns,
                 };
-                let text =
-                    |side| figure(side).map_or_else(String::new, |s| Shown::Nanoseconds.text(s.median));
+                let text = |side| figure(side).map_or_else(String::new, |s| Unit::Nanoseconds.text(s.median));
                 let ratio = pair.ratio().map_or_else(String::new, |ratio| {
                     format!("{:.3} [{:.3}, {:.3}]", ratio.mean, ratio.low, ratio.high)
                 });
                 let (subject, reference) = (text(&pair.subject), text(&pair.reference));
-                write!(f, "{id:<40} {subject:>9} {reference:>9}  {ratio:<22} {}", pair.reference_name)
+                write!(f, "{id:<40} {subject:>9} {reference:>9}  {ratio:<24} {}", pair.reference_name)
             }
             Measured::Figure(figure) => {
-                let text = |summary: Summary| figure.unit.shown().text(summary.median);
+                let text = |summary: Summary| figure.unit.text(summary.median);
                 let (value, reference) = (text(figure.value), figure.reference.map(text).unwrap_or_default());
                 let ratio = figure.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
                 let name = figure.reference_name.unwrap_or_default();
-                write!(f, "{id:<40} {value:>9} {reference:>9}  {ratio:<22} {name}")
+                write!(f, "{id:<40} {value:>9} {reference:>9}  {ratio:<24} {name}")
             }
         }
     }
@@ -210,15 +199,5 @@ impl fmt::Display for Defect {
 impl Serialize for Defect {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-impl Unit {
-    fn shown(self) -> Shown {
-        match self {
-            Unit::Bytes => Shown::Bytes,
-            Unit::Nanoseconds => Shown::Nanoseconds,
-            Unit::Count => Shown::Count,
-        }
     }
 }

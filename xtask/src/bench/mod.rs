@@ -1,54 +1,107 @@
-//! `cargo xtask bench`: the main job. Microbenchmarks beside their references, then the real stack under a swarm.
+//! `cargo xtask bench`: the main job. Each crate beside its references, then the whole stack, then a swarm of clients on it.
 
 mod cpu;
-mod machine;
-mod micro;
+mod documents;
+pub(crate) mod machine;
 mod page;
+mod pairs;
+mod promises;
 mod report;
 mod stack;
 mod table;
 
-use std::time::Duration;
+use std::{
+    fs,
+    io::{Error, ErrorKind},
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use self::report::{Measure, Report};
+use self::{
+    pairs::Program,
+    promises::Promises,
+    report::{Measure, Report},
+};
 use crate::{
     build::{self, Profile},
     command::{cargo, line, report_dir},
+    interrupt::Interrupts,
 };
+
+pub(crate) use documents::{faults, render};
+pub(crate) use report::VERSION;
 
 /// What `bench` takes.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Results: a table, and bench.json and bench.html in the folder dunlin/ of cargo's target folder.\n\
-                        Figures are ratios to a reference in the same run; times of day and machines differ, ratios hold."
-)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Measure one part only.
-    #[arg(long, value_enum)]
-    only: Option<Part>,
+    /// Measure these groups only, such as handler, local or swarm.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    only: Vec<String>,
     /// Fewer repetitions: at most three minutes once built.
     #[arg(long)]
     quick: bool,
+    /// Where the swarm's stack is: `local` starts one, a ws:// URL is one that is there already, with the notify app.
+    #[arg(long, value_name = "local|URL", default_value = "local")]
+    target: String,
+    /// The MQTT broker of a target that is a URL; if not given, port 1883 of its host.
+    #[arg(long, value_name = "HOST:PORT")]
+    target_mqtt: Option<String>,
+    /// Write what was measured of the promises into docs/performance.md.
+    #[arg(long)]
+    write_docs: bool,
+    /// With --write-docs: measure nothing, and take the figures of an earlier run.
+    #[arg(long, value_name = "BENCH.JSON", requires = "write_docs", conflicts_with_all = ["only", "quick"])]
+    from: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// The crates by themselves.
-    Micro,
-    /// The whole stack: start, memory, echo through a function, updates to followers.
-    Stack,
+const AFTER_HELP: &str = "\
+Groups are those of the crates (`cargo bench -p dunlin-benches --bench pairs -- --list`), `local` (start, memory and round \
+trips of the whole stack) and `swarm` (updates to a thousand clients).\n\n\
+Results: a table, and bench.json and bench.html in the folder dunlin/ of cargo's target folder; docs/bench.md describes \
+them. Figures are ratios to a reference in the same run: times of day and machines differ, ratios hold. A promise that is \
+missed is shown, and no error; `cargo xtask gate` decides.\n\n\
+Exit codes: 0 measured, 1 a step failed or a benchmark is defective, 64 wrong command line, 74 a result cannot be \
+written, 130 interrupted.";
+
+const EXIT_INPUT: u8 = 64;
+const EXIT_OUTPUT: u8 = 74;
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// The groups that are not those of the program `pairs`.
+const LOCAL: &str = "local";
+const SWARM: &str = "swarm";
+
+/// Between two pictures of a progress line.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Port of a broker without TLS.
+const MQTT_PORT: u16 = 1883;
+
+/// The command line is wrong: what it says, and what would do.
+#[derive(Debug)]
+struct WrongInput(String);
+
+/// A result cannot be written: where, and why.
+#[derive(Debug)]
+struct Unwritable(String);
+
+/// The stack under the swarm.
+enum Target {
+    /// One that is started for it.
+    Local,
+    /// One that is there.
+    Elsewhere { ws: String, mqtt: String },
 }
 
 /// How much is measured.
 #[derive(Clone, Copy)]
 struct Effort {
-    criterion: &'static [&'static str],
-    pairs: &'static [&'static str],
     /// Starts of the stack of which the median counts.
     starts: usize,
     /// Round trips on each side of the echo comparison.
@@ -61,8 +114,6 @@ struct Effort {
 }
 
 const FULL: Effort = Effort {
-    criterion: &["--warm-up-time", "1", "--measurement-time", "3"],
-    pairs: &[],
     starts: 9,
     echoes: 20_000,
     idle_connections: 5_000,
@@ -72,8 +123,6 @@ const FULL: Effort = Effort {
 };
 
 const QUICK: Effort = Effort {
-    criterion: &["--warm-up-time", "0.3", "--measurement-time", "0.7", "--sample-size", "20"],
-    pairs: &["--quick"],
     starts: 3,
     echoes: 4_000,
     idle_connections: 2_000,
@@ -82,40 +131,137 @@ const QUICK: Effort = Effort {
     seconds: 10,
 };
 
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let effort = if args.quick { QUICK } else { FULL };
-    let wanted = |part| args.only.is_none_or(|only| only == part);
-    let benches = build_all()?;
-    build::place_functions(Profile::Release)?;
-
-    let mut report = Report::new(args.quick)?;
-    if wanted(Part::Micro) {
-        report.measures.extend(micro::run(&benches, effort)?);
-    }
-    if wanted(Part::Stack) {
-        let swarm = stack::run(effort, &mut report.measures)?;
-        report.swarm = Some(swarm);
-    }
-    let dir = report_dir()?;
-    let (json, html) = (dir.join("bench.json"), dir.join("bench.html"));
-    let write = |file: &std::path::Path, text: String| {
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let interrupts = Interrupts::listen()?;
+    let done = match &args.from {
+        Some(file) => documents::write(file).map(|()| ExitCode::SUCCESS),
+        None => measure(args, &interrupts),
     };
-    write(&json, serde_json::to_string_pretty(&report)? + "\n")?;
-    write(&html, page::render(&report))?;
-    println!("{}", table::render(&report));
-    println!("bench.json  {}\nbench.html  {}", json.display(), html.display());
-    Ok(())
+    let error = match done {
+        Ok(code) => return Ok(code),
+        Err(error) => error,
+    };
+    if interrupts.came() {
+        eprintln!("interrupted; nothing was written");
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    }
+    let code = if error.is::<WrongInput>() {
+        EXIT_INPUT
+    } else if error.is::<Unwritable>() {
+        EXIT_OUTPUT
+    } else {
+        return Err(error);
+    };
+    eprintln!("error: {error:#}");
+    Ok(ExitCode::from(code))
 }
 
-/// One build for everything that is measured, so that each dependency is built once; returns the benches' programs.
-fn build_all() -> Result<Vec<std::path::PathBuf>> {
+fn measure(args: &Args, interrupts: &Interrupts) -> Result<ExitCode> {
+    let (target, promises) = (Target::of(args)?, Promises::read()?);
+    let effort = if args.quick { QUICK } else { FULL };
+    let program = Program::new(build_all()?)?;
+    let groups = wanted(&program, &args.only)?;
+    let needs_functions = groups.iter().any(|group| [LOCAL, SWARM].contains(group));
+    if needs_functions {
+        build::place_functions(Profile::Release)?;
+    }
+
+    let mut report = Report::new(args.quick)?;
+    eprintln!("measuring on {}", report.machine.with_revision());
+    for group in groups {
+        interrupts.check()?;
+        let say = |measure: &Measure| eprintln!("  {}: {}", measure.id, measure.summary());
+        let mut measures = Vec::new();
+        let add = |measure: Measure| {
+            say(&measure);
+            measures.push(measure);
+            interrupts.check()
+        };
+        match group {
+            LOCAL => stack::local(effort, add)?,
+            SWARM => report.swarm = Some(stack::swarm(effort, &target, add)?),
+            group => {
+                eprintln!("{group}");
+                measures = program.run(group, args.quick, interrupts)?;
+            }
+        }
+        for measure in &mut measures {
+            measure.promise = promises.of(&measure.id);
+        }
+        report.measures.append(&mut measures);
+    }
+    finish(&report, args.write_docs)
+}
+
+/// Writes and prints the report.
+fn finish(report: &Report, write_docs: bool) -> Result<ExitCode> {
+    let dir = report_dir()?;
+    let (json, html) = (dir.join("bench.json"), dir.join("bench.html"));
+    write(&json, serde_json::to_string_pretty(report)? + "\n")?;
+    write(&html, page::render(report))?;
+    println!("{}", table::render(report));
+    println!("bench.json  {}\nbench.html  {}", json.display(), html.display());
+    for measure in report.defective() {
+        for defect in &measure.defects {
+            eprintln!("defective benchmark {}: {defect}", measure.id);
+        }
+    }
+    if report.defective().next().is_some() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if write_docs {
+        documents::write(&json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file as a whole or not at all: a disk that is full leaves the one before.
+fn write(file: &Path, text: String) -> Result<()> {
+    let temporary = file.with_extension("new");
+    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
+    written.map_err(|error| {
+        drop(fs::remove_file(&temporary));
+        Unwritable::new(file, &error).into()
+    })
+}
+
+/// The groups to measure, in the order of the report.
+fn wanted<'a>(program: &'a Program, only: &[String]) -> Result<Vec<&'a str>> {
+    let all: Vec<&str> = program.groups().into_iter().chain([LOCAL, SWARM]).collect();
+    if let Some(unknown) = only.iter().find(|only| !all.contains(&only.as_str())) {
+        bail!(WrongInput(format!("there is no group `{unknown}`; there are {}", all.join(", "))));
+    }
+    Ok(all.into_iter().filter(|group| only.is_empty() || only.iter().any(|only| only == group)).collect())
+}
+
+impl Target {
+    fn of(args: &Args) -> Result<Self> {
+        if args.target == "local" {
+            return Ok(Target::Local);
+        }
+        let Some((host, _)) =
+            args.target.strip_prefix("ws://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+        else {
+            bail!(WrongInput(format!(
+                "--target is `{}`: give local, or the ws:// URL of an API, stage included",
+                args.target
+            )));
+        };
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let mqtt = args.target_mqtt.clone().unwrap_or_else(|| format!("{name}:{MQTT_PORT}"));
+        Ok(Target::Elsewhere { ws: args.target.clone(), mqtt })
+    }
+}
+
+/// One build for everything that is measured, so that each dependency is built once; returns the program of the pairs.
+fn build_all() -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--release", "--locked", "--workspace", "--bins", "--bench", "*"]);
+    build.args(["build", "--release", "--locked", "--workspace", "--bins", "--bench", "pairs"]);
+    build.args(["--features", "dunlin-benches/aws-lambda-events"]);
     build.args(["--message-format", "json-render-diagnostics"]);
     eprintln!("$ {}", line(&build));
     eprintln!("  (a first build takes several minutes)");
-    let output = build.stderr(std::process::Stdio::inherit()).output().context("cannot run cargo")?;
+    let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     if !output.status.success() {
         bail!("the build failed; the lines above say why");
     }
@@ -123,9 +269,9 @@ fn build_all() -> Result<Vec<std::path::PathBuf>> {
     let program = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
         let is_bench = message["target"]["kind"].as_array()?.iter().any(|kind| kind == "bench");
-        is_bench.then(|| message["executable"].as_str().map(Into::into)).flatten()
+        is_bench.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     };
-    Ok(messages.lines().filter_map(program).collect())
+    messages.lines().find_map(program).context("cargo built no program of benchmarks")
 }
 
 /// A line that turns while something takes long; nothing where standard error is no terminal.
@@ -133,17 +279,67 @@ fn spinner(what: impl Into<String>) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
     let bar = ProgressBar::new_spinner().with_style(style).with_message(what.into());
-    bar.enable_steady_tick(Duration::from_millis(120));
+    bar.enable_steady_tick(TICK);
     bar
 }
 
 /// The median of some values.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+fn median(values: Vec<f64>) -> Option<f64> {
+    dunlin_stats::median(&values)
 }
 
-/// Says on standard error what was measured, as soon as it is known.
-fn say(measure: &Measure) {
-    eprintln!("  {}: {}", measure.name, measure.summary());
+impl Unwritable {
+    fn new(file: &Path, error: &Error) -> Self {
+        let advice = match error.kind() {
+            ErrorKind::StorageFull => "; free some space and run it again",
+            _ => "",
+        };
+        Unwritable(format!("cannot write {}: {error}{advice}", file.display()))
+    }
+}
+
+impl std::fmt::Display for WrongInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongInput {}
+impl std::error::Error for Unwritable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str, mqtt: Option<&str>) -> Result<Target> {
+        Target::of(&Args {
+            only: Vec::new(),
+            quick: false,
+            target: text.to_owned(),
+            target_mqtt: mqtt.map(str::to_owned),
+            write_docs: false,
+            from: None,
+        })
+    }
+
+    #[test]
+    fn a_target_is_local_or_a_url() {
+        assert!(matches!(target("local", None), Ok(Target::Local)));
+        for (url, given, expected) in [
+            ("ws://127.0.0.1:3001/dev", None, "127.0.0.1:1883"),
+            ("ws://[::1]:3001/dev", None, "[::1]:1883"),
+            ("ws://localhost/dev", Some("localhost:4000"), "localhost:4000"),
+        ] {
+            let Ok(Target::Elsewhere { ws, mqtt }) = target(url, given) else { panic!("{url}") };
+            assert_eq!((ws.as_str(), mqtt.as_str()), (url, expected));
+        }
+        let error = target("http://localhost", None).err().unwrap();
+        assert!(error.is::<WrongInput>(), "{error:#}");
+    }
 }

@@ -3,14 +3,25 @@
 use dunlin_report::{Align, Bar, Bars, Block, Cell, Page, Plot, Section, Series, Table, Tone, Verdict};
 use serde_json::Value;
 
-use super::report::{Measure, Promise, Report, Unit};
+use super::{
+    promises::Promise,
+    report::{Measure, Reference, Report, Unit},
+};
 
 pub(super) fn render(report: &Report) -> String {
-    let mut page = Page::new("Dunlin bench").subtitle(&report.started_at).subtitle(report.machine.summary());
+    let mut page =
+        Page::new("Dunlin bench").subtitle(&report.started_at).subtitle(report.machine.with_revision());
     if report.quick {
         page = page.subtitle("quick: few repetitions, wide errors");
     }
-    page = page.verdict(verdict(&report.measures)).section(measures(&report.measures));
+    page = page.verdict(verdict(&report.measures));
+    let bars = bars(&report.measures);
+    if !bars.is_empty() {
+        page = page.section(Section::new("Promises").with(bars));
+    }
+    for group in report.measures.chunk_by(|one, next| one.group() == next.group()) {
+        page = page.section(measures(group));
+    }
     if let Some(swarm) = &report.swarm {
         page = page.section(push(swarm));
     }
@@ -27,50 +38,57 @@ fn verdict(measures: &[Measure]) -> Verdict {
         (false, true) => (Tone::Good, "met"),
         (false, false) => (Tone::Bad, "missed"),
     };
-    let missed = promised.iter().filter(|(_, (met, _))| !met);
-    missed.fold(Verdict::new(tone, word, sentence), |verdict, (measure, (_, by))| {
-        verdict.reason(format!("{}: missed by {:.0} %", measure.name, by * 100.0))
-    })
+    let mut verdict = Verdict::new(tone, word, sentence);
+    for (measure, (_, by)) in promised.iter().filter(|(_, (met, _))| !met) {
+        verdict = verdict.reason(format!("{}: missed by {:.0} %", measure.id, by * 100.0));
+    }
+    for measure in measures {
+        for defect in &measure.defects {
+            verdict = verdict.reason(format!("{}: {defect}", measure.id));
+        }
+    }
+    verdict
 }
 
+fn bars(measures: &[Measure]) -> Bars {
+    let bars = Bars::new("Share of the promise", Unit::Ratio)
+        .note("Each figure over what is promised of it: the line is the promise, shorter is better.")
+        .limit(1.0, "promise");
+    measures.iter().filter_map(bar).fold(bars, Bars::bar)
+}
+
+/// One group.
 fn measures(measures: &[Measure]) -> Section {
     let mut table = Table::new([
-        ("measure", Align::Left),
-        ("value", Align::Right),
+        ("benchmark", Align::Left),
+        ("figure", Align::Right),
         ("reference", Align::Left),
         ("ratio", Align::Right),
         ("promise", Align::Right),
         ("", Align::Left),
     ]);
-    let mut bars = Bars::new("Share of the promise", Unit::Ratio)
-        .note("Each figure over what is promised of it: the line is the promise, shorter is better.")
-        .limit(1.0, "promise");
     for measure in measures {
         let reference = measure.reference.as_ref();
+        let against = |reference: &Reference| {
+            Cell::soft(format!("{} {}", reference.name, measure.unit.text(reference.value)))
+        };
         let verdict = match measure.verdict() {
+            _ if !measure.defects.is_empty() => Cell::badge(Tone::Bad, "defective"),
             Some((true, _)) => Cell::badge(Tone::Good, "met"),
             Some((false, by)) => Cell::badge(Tone::Bad, format!("missed by {:.0} %", by * 100.0)),
             None => Cell::default(),
         };
         table.push([
-            Cell::new(&measure.name),
+            Cell::new(measure.id.split_once('/').map_or(measure.id.as_str(), |(_, rest)| rest)),
             Cell::new(measure.unit.text(measure.value)),
-            reference
-                .map(|reference| {
-                    Cell::soft(format!("{} {}", reference.name, measure.unit.text(reference.value)))
-                })
-                .unwrap_or_default(),
-            Cell::new(reference.map(|reference| format!("{:.2}", reference.ratio)).unwrap_or_default()),
+            reference.map(against).unwrap_or_default(),
+            Cell::new(reference.map(Reference::text).unwrap_or_default()),
             Cell::new(measure.promise.map(|promise| promise.text(measure.unit)).unwrap_or_default()),
             verdict,
         ]);
-        if let Some(bar) = bar(measure) {
-            bars = bars.bar(bar);
-        }
     }
-    let section = Section::new("Measures").lead("A ratio is against its bare reference in the same run.");
-    let section = if bars.is_empty() { section } else { section.with(bars) };
-    section.with(table)
+    let group = measures.first().map(Measure::group).unwrap_or_default();
+    Section::new(group.replace('_', " ")).with(table)
 }
 
 /// A figure as a part of what is promised of it.
@@ -85,7 +103,7 @@ fn bar(measure: &Measure) -> Option<Bar> {
         Promise::ValueAtMost(bound) => (measure.value, bound, measure.unit.text(measure.value)),
     };
     Some(Bar {
-        name: measure.name.clone(),
+        name: measure.id.clone(),
         value: figure / bound,
         text: format!("{text}, {}", promise.text(measure.unit)),
         tone: if met { Tone::Good } else { Tone::Bad },
@@ -130,12 +148,12 @@ mod tests {
     #[test]
     fn the_page_shows_promises_and_curves() {
         let mut report = Report::new(true).unwrap();
-        let measure = |name, ratio| {
-            Measure::new(name, 2e3, Unit::Nanoseconds)
-                .against("bare", 1e3, ratio)
-                .promised(Promise::RatioAtMost(2.0))
+        let measure = |id, ratio| Measure {
+            promise: Some(Promise::RatioAtMost(2.0)),
+            ..Measure::new(id, 2e3, Unit::Nanoseconds).against("bare", 1e3, ratio)
         };
-        report.measures = vec![measure("kept", 1.0), measure("broken", 3.0)];
+        let odd = Measure { defects: vec!["measures nothing".to_owned()], ..measure("b/odd/1", 1.0) };
+        report.measures = vec![measure("a/kept/1", 1.0), measure("a/broken/1", 3.0), odd];
         report.swarm = Some(json!({
             "config": { "users": 3, "devices": 1, "updates_per_second": 5, "seconds": 2 },
             "invalid_reasons": ["the machine was busy"],
@@ -144,8 +162,9 @@ mod tests {
         }));
         let html = render(&report);
         for expected in [
-            "1 of 2 promises met",
-            "broken: missed by 50 %",
+            "2 of 3 promises met",
+            "a/broken/1: missed by 50 %",
+            "b/odd/1: measures nothing",
             "the machine was busy",
             "2.50 ms",
             "Latency over time",

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::report::{Measure, Report};
+use super::report::{Measure, Reference, Report};
 
 pub(super) fn render(report: &Report) -> String {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report) -> String {
         table.force_no_tty();
     }
     table.set_header(
-        ["measure", "value", "reference", "ratio", "promise", ""]
+        ["benchmark", "figure", "reference", "ratio", "promise", ""]
             .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
     );
     for measure in &report.measures {
@@ -25,16 +25,16 @@ pub(super) fn render(report: &Report) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{table}\nmeasured on {}", report.machine.summary())
+    format!("{table}\nmeasured on {}", report.machine.with_revision())
 }
 
 fn row(measure: &Measure, colour: bool) -> Vec<Cell> {
     let reference = measure.reference.as_ref();
     let text = [
-        measure.name.clone(),
+        measure.id.clone(),
         measure.unit.text(measure.value),
         reference.map(|r| format!("{} {}", r.name, measure.unit.text(r.value))).unwrap_or_default(),
-        reference.map(|r| format!("{:.2}", r.ratio)).unwrap_or_default(),
+        reference.map(Reference::text).unwrap_or_default(),
         measure.promise.map(|promise| promise.text(measure.unit)).unwrap_or_default(),
     ];
     let mut row: Vec<Cell> = text.into_iter().map(Cell::new).collect();
@@ -48,6 +48,9 @@ fn row(measure: &Measure, colour: bool) -> Vec<Cell> {
 }
 
 fn verdict(measure: &Measure) -> (String, Option<Color>) {
+    if !measure.defects.is_empty() {
+        return ("defective".to_owned(), Some(Color::Red));
+    }
     match measure.verdict() {
         Some((true, _)) => ("met".to_owned(), Some(Color::Green)),
         Some((false, by)) => (format!("missed by {:.0} %", by * 100.0), Some(Color::Red)),

@@ -6,7 +6,6 @@
 
 mod counted;
 mod decide;
-mod interrupt;
 mod program;
 mod record;
 mod report;
@@ -18,6 +17,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::ValueEnum;
+
+use crate::interrupt;
 
 use self::{
     counted::Counter,

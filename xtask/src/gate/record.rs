@@ -5,11 +5,14 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::bench::machine::Machine;
+
 /// The outcome of a self-check, as `--record` writes it.
 #[derive(Serialize)]
 pub(super) struct Record {
     version: u32,
     revision: String,
+    machine: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) counted: Option<Rounds>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +71,8 @@ impl Rounds {
 
 impl Record {
     pub(super) fn new(revision: &str) -> Self {
-        Record { version: 1, revision: revision.to_owned(), counted: None, time: None }
+        let machine = Machine::here().summary().to_owned();
+        Record { version: 1, revision: revision.to_owned(), machine, counted: None, time: None }
     }
 
     pub(super) fn is_right(&self) -> bool {

@@ -10,10 +10,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Remembers that a signal came. The programs that run get a Ctrl-C from the terminal by themselves; for other signals the one
 /// that runs is waited for.
-pub(super) struct Interrupts(Arc<AtomicBool>);
+pub(crate) struct Interrupts(Arc<AtomicBool>);
 
 impl Interrupts {
-    pub(super) fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // A second one does not wait.
@@ -24,12 +24,12 @@ impl Interrupts {
         Ok(Interrupts(came))
     }
 
-    pub(super) fn came(&self) -> bool {
+    pub(crate) fn came(&self) -> bool {
         self.0.load(SeqCst)
     }
 
     /// Called between two steps.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.came() {
             bail!("interrupted");
         }
