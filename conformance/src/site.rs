@@ -147,13 +147,18 @@ impl Site {
         self.endpoint = Some(endpoint);
     }
 
-    /// The same gateway behind other addresses.
+    /// Every address that it has.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.apis.values().chain(&self.management).chain(&self.secure)
+    }
+
+    /// The same gateway under other addresses.
     #[must_use]
     pub fn behind(&self, place: impl Fn(&Address) -> Address) -> Self {
         Site {
             apis: self.apis.iter().map(|(api, address)| (*api, place(address))).collect(),
             management: self.management.as_ref().map(&place),
-            secure: self.secure.clone(),
+            secure: self.secure.as_ref().map(&place),
             keys: self.keys.clone(),
             control: self.control.clone(),
             endpoint: self.endpoint.clone(),

@@ -14,7 +14,7 @@ pub struct Address {
     /// Starts with a slash, ends without one.
     pub path: String,
     /// Whether the URL named the port, and the `Host` header does.
-    names_port: bool,
+    pub names_port: bool,
 }
 
 impl Address {
@@ -52,12 +52,6 @@ impl Address {
     /// What a socket is opened to.
     pub fn socket(&self) -> (&str, u16) {
         (self.host.trim_start_matches('[').trim_end_matches(']'), self.port)
-    }
-
-    /// The same place under another port, as a proxy in front of it has.
-    #[must_use]
-    pub fn behind(&self, host: &str, port: u16) -> Self {
-        Address { host: host.to_owned(), port, names_port: true, is_tls: false, path: self.path.clone() }
     }
 }
 
