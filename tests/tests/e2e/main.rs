@@ -19,5 +19,7 @@ mod lifecycle;
 mod management;
 mod many;
 mod messages;
+#[cfg(feature = "browser")]
+mod reports;
 mod roles;
 mod stack;

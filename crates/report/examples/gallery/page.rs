@@ -1,10 +1,10 @@
-//! Every part of a page once, to look at: `cargo run -p dunlin-report --example gallery > gallery.html`.
+//! The page of the gallery; the tests in a browser open it too.
 
 use dunlin_report::{
     Align, Bar, Bars, Block, Cell, Figure, Page, Plot, Section, Series, Table, Tone, Unit, Verdict,
 };
 
-fn main() {
+pub(crate) fn page() -> Page {
     // A latency that grows with rarity, and a stall of a few seconds.
     let curve = |worse: f64| {
         (0..60).map(move |step| {
@@ -20,7 +20,7 @@ fn main() {
     let phases = |plot: Plot| {
         plot.band(0.0, 12.0, "warm-up").band(12.0, 110.0, "measured").band(110.0, 120.0, "drain")
     };
-    let page = Page::new("Gallery")
+    Page::new("Gallery")
         .subtitle("Every part of a page once; nothing here was measured")
         .verdict(
             Verdict::new(Tone::Bad, "missed", "1 of 2 thresholds does not hold.").reason("p99(push) < 5 ms"),
@@ -115,6 +115,5 @@ fn main() {
                     title: "scenario.toml".into(),
                     text: "users = 200\nrate = \"20/s\"\n".into(),
                 }),
-        );
-    println!("{}", page.html());
+        )
 }
