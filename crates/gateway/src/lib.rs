@@ -128,6 +128,9 @@ mod socket;
 mod counters;
 mod ids;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use access_log::AccessLogConfig;
 pub use api_config::{
     ApiConfig, ApiKeySource, ModelConfig, RequestModels, RouteConfig, StageConfig, StageObservation,

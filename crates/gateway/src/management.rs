@@ -45,6 +45,10 @@ impl Target {
             connection_id: connection_id.into_owned(),
         })
     }
+
+    pub(crate) fn connection_id(&self) -> &str {
+        &self.connection_id
+    }
 }
 
 /// Answers one call. The signature is checked before anything is told about connections.

@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that may depend on anything: they look at the others from outside.
-const OUTSIDE: &[&str] = &["dunlin-tests", "dunlin-benches", "dunlin-paths"];
+const OUTSIDE: &[&str] = &["dunlin-tests", "dunlin-benches", "dunlin-paths", "dunlin-fuzz"];
 
 /// Dependencies from outside the workspace that only some packages may know.
 const CONFINED: &[(&str, &[&str])] = &[

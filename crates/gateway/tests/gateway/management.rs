@@ -230,7 +230,9 @@ async fn only_connections_of_that_api_and_stage_are_found() {
     {
         check(&mut caller, target, forbidden).await;
     }
-    check(&mut caller, &format!("{}/more", path(&id)), forbidden).await;
+    for more in ["more", "", "%ff"] {
+        check(&mut caller, &format!("{}/{more}", path(&id)), forbidden).await;
+    }
     // Ids: of the right form but never there; of another form.
     check(&mut caller, &path("Zk3pQdXMDoECEeg="), gone).await;
     for bad in ["abc", "Zk3pQdXMDoECEeg", "Zk3pQdXMDoECEegA", "..%2F..%2Fetc"] {
