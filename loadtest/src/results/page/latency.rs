@@ -119,13 +119,18 @@ fn table(series: &[(SeriesName, Times)]) -> Table {
 
 /// The phases apart, where a series is in several.
 fn by_phase(measured: &Measured) -> Table {
-    let mut table = head("phase and series");
+    let mut table = head("series and phase");
     let rows =
         || measured.phases.iter().flat_map(|phase| phase.series.iter().map(move |series| (phase, series)));
     let names: HashSet<&SeriesName> = rows().map(|(_, series)| &series.name).collect();
     if names.len() < rows().count() {
-        for (phase, series) in rows() {
-            let name = Cell::new(format!("{}: {}", phase.name, series.name));
+        let mut rows: Vec<_> = rows().collect();
+        // The phases of one series under each other.
+        rows.sort_by(|(_, a), (_, b)| {
+            b.name.metric.cmp(&a.name.metric).then_with(|| a.name.message.cmp(&b.name.message))
+        });
+        for (phase, series) in rows {
+            let name = Cell::new(format!("{}, {}", series.name, phase.name));
             table.push(row(if phase.measured { name } else { name.detail("not measured") }, &series.times));
         }
     }

@@ -157,6 +157,7 @@ fn offered(what: Offered) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measured::{Phase, Steps};
     use crate::results::sample;
 
     #[test]
@@ -197,6 +198,28 @@ mod tests {
             "Warm-up: the first 3 s",
             "2026-11-18 11:06:40 UTC",
             "baseline",
+        ] {
+            assert!(html.contains(expected), "no `{expected}`");
+        }
+    }
+
+    #[test]
+    fn steps_show_how_far_they_came() {
+        let mut measured = sample::measured(1);
+        let hold = measured.phases.remove(1);
+        for step in 1..=3 {
+            measured.phases.push(Phase { name: format!("step {step}"), ..hold.clone() });
+        }
+        let step = |number: u32, load: f64| Some((format!("step {number}"), load));
+        let grows = "updates".to_owned();
+        measured.steps =
+            Some(Steps { factor: 1.25, grows, last_good: step(2, 25.0), first_bad: step(3, 31.2) });
+        let html = self::html(&measured, None);
+        for expected in [
+            "The last good step is step 2 with 25 updates a second; step 3 with 31 updates a second broke a threshold.",
+            "Latency by step, push",
+            "step 2 (20.0 /s)",
+            "push, step 3",
         ] {
             assert!(html.contains(expected), "no `{expected}`");
         }

@@ -1,50 +1,88 @@
 //! What came of it: thresholds, reach, errors, and the load that was kept up.
 
-use dunlin_report::{Align, Block, Cell, Section, Table, Tone, Unit};
+use dunlin_report::{Align, Block, Cell, Plot, Section, Series, Table, Tone, Unit};
 
-use super::{offered, rate, sentence};
-use crate::measured::{Measured, Reach, Verdict, WarmUp};
+use super::{latency, main_series, offered, rate, sentence};
+use crate::measured::{Measured, Phase, Reach, Steps, WarmUp};
 
 pub(super) fn thresholds(measured: &Measured) -> Section {
-    let mut section = Section::new("Thresholds").lead("Over the measured phases.");
-    if let Some(steps) = &measured.steps {
-        let load = |(phase, load): &(String, f64)| {
-            let load = if steps.grows == "users" { Unit::Count.text(*load) } else { rate(*load) };
-            format!("{phase}, {load} {}", steps.grows)
-        };
-        section.push(Block::Text(match (&steps.last_good, &steps.first_bad) {
-            (Some(good), Some(bad)) => {
-                format!("The last good step is {}; {} broke a threshold.", load(good), load(bad))
-            }
-            (Some(good), None) => format!("Every step was good, up to {}: the limit is beyond.", load(good)),
-            (None, Some(bad)) => {
-                format!("Not even the first step was good: {} broke a threshold.", load(bad))
-            }
-            (None, None) => "No step was finished.".to_owned(),
-        }));
+    let mut section = Section::new("Thresholds");
+    match &measured.steps {
+        None => section = section.lead("Over the measured phases."),
+        Some(steps) => {
+            section = section.lead("Of the last good step: the load grows until a step breaks one.");
+            section.push(Block::Text(how_far(steps)));
+            section.push(by_step(measured, steps));
+        }
     }
     let mut table =
         Table::new([("threshold", Align::Left), ("measured", Align::Right), ("verdict", Align::Left)]);
     for verdict in &measured.thresholds {
-        table.push(row(verdict.threshold.clone(), verdict));
+        let badge = match verdict.met {
+            true => Cell::badge(Tone::Good, "met"),
+            false => Cell::badge(Tone::Bad, "missed"),
+        };
+        table.push([Cell::new(&verdict.threshold), Cell::new(&verdict.measured), badge]);
     }
-    let phases = || measured.phases.iter().filter(|phase| !phase.thresholds.is_empty());
-    if phases().count() > 1 {
-        for phase in phases() {
-            for verdict in &phase.thresholds {
-                table.push(row(format!("{}: {}", phase.name, verdict.threshold), verdict));
-            }
+    if !table.is_empty() {
+        section.push(table);
+    }
+    let phases: Vec<&Phase> = measured.phases.iter().filter(|phase| !phase.thresholds.is_empty()).collect();
+    if let [first, _, ..] = phases.as_slice() {
+        let titles = first.thresholds.iter().map(|verdict| (verdict.threshold.as_str(), Align::Left));
+        let mut table = Table::new([("phase", Align::Left)].into_iter().chain(titles));
+        for phase in phases {
+            let verdicts = phase.thresholds.iter().map(|verdict| {
+                let tone = if verdict.met { Tone::Good } else { Tone::Bad };
+                Cell::badge(tone, &verdict.measured).detail(if verdict.met { "" } else { "missed" })
+            });
+            table.push([Cell::new(&phase.name)].into_iter().chain(verdicts));
         }
+        section.push(table);
     }
-    if table.is_empty() { section } else { section.with(table) }
+    section
 }
 
-fn row(name: String, verdict: &Verdict) -> [Cell; 3] {
-    let badge = match verdict.met {
-        true => Cell::badge(Tone::Good, "met"),
-        false => Cell::badge(Tone::Bad, "missed"),
+fn how_far(steps: &Steps) -> String {
+    let load = |(phase, load): &(String, f64)| {
+        let load = Unit::Count.text(load.round());
+        match steps.grows.as_str() {
+            "users" => format!("{phase} with {load} users"),
+            grows => format!("{phase} with {load} {grows} a second"),
+        }
     };
-    [Cell::new(name), Cell::new(&verdict.measured), badge]
+    match (&steps.last_good, &steps.first_bad) {
+        (Some(good), Some(bad)) => {
+            format!("The last good step is {}; {} broke a threshold.", load(good), load(bad))
+        }
+        (Some(good), None) => format!("Every step was good, up to {}: the limit is beyond.", load(good)),
+        (None, Some(bad)) => format!("Not even the first step was good: {} broke a threshold.", load(bad)),
+        (None, None) => "No step was finished.".to_owned(),
+    }
+}
+
+/// The main latency at each load.
+fn by_step(measured: &Measured, steps: &Steps) -> Plot {
+    let phases: Vec<&Phase> = measured.phases.iter().filter(|phase| phase.measured).collect();
+    let load = |phase: &Phase| {
+        let grown = phase.rates.iter().find(|rate| rate.what.to_string() == steps.grows);
+        let offered = grown.and_then(|rate| rate.offered_per_second);
+        offered.map_or_else(|| phase.name.clone(), |offered| format!("{} ({})", phase.name, rate(offered)))
+    };
+    let name = main_series(measured).map(|(name, _)| name);
+    let curve = |quantile: f64| {
+        let points = phases.iter().enumerate().map(|(number, phase)| {
+            let series = phase.series.iter().find(|series| Some(&series.name) == name.as_ref());
+            let value = series.and_then(|series| latency::value(&series.times, quantile));
+            (number as f64, value.unwrap_or(f64::NAN))
+        });
+        points.collect::<Vec<_>>()
+    };
+    let title =
+        name.as_ref().map_or_else(|| "Latency by step".to_owned(), |name| format!("Latency by step, {name}"));
+    Plot::trend(title, phases.iter().map(|phase| load(phase)), Unit::Nanoseconds)
+        .series(Series::line("p50", curve(0.5)))
+        .series(Series::line("p99", curve(0.99)))
 }
 
 pub(super) fn reach(measured: &Measured) -> Section {
