@@ -122,7 +122,7 @@ impl<B: Backend> Gateway<B> {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
-        let api = self.apis.get(api_id).ok_or_else(|| ServeError::UnknownApi(api_id.to_owned()))?;
+        let api = self.api(api_id).ok_or_else(|| ServeError::UnknownApi(api_id.to_owned()))?;
         let me = Arc::new(Listener {
             number: self.listeners.fetch_add(1, Relaxed),
             port: listener.local_addr().map_or(0, |address| address.port()),
@@ -165,6 +165,11 @@ impl<B> Gateway<B> {
 
     pub(crate) fn apis(&self) -> impl Iterator<Item = &Api> {
         self.apis.values().map(|api| &**api)
+    }
+
+    /// The API with this id.
+    pub(crate) fn api(&self, api_id: &str) -> Option<&Arc<Api>> {
+        self.apis.get(api_id)
     }
 
     /// Shows every connection of every API to `visit`, which must be quick.

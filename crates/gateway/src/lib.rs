@@ -121,6 +121,7 @@ mod frames;
 mod inbound;
 mod invoke;
 mod outbox;
+mod post;
 mod registry;
 mod session;
 mod socket;
@@ -146,6 +147,7 @@ pub use integration::{
     HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping, Passthrough, Permitted,
     Templates,
 };
+pub use post::{Post, PostError};
 pub use report::{LoggingLevel, RouteObservation};
 pub use throttle::{AccountThrottles, StageThrottles, Throttle};
 pub use tokio_rustls::rustls;

@@ -16,10 +16,9 @@ use crate::{
     closing::CloseCause,
     connection::Connection,
     domain::{Way, first_segment},
-    frames::Frames,
     gateway::Gateway,
     http_service::{Answer, json, message},
-    outbox::Refused,
+    post::{Post, PostError, deliver},
     registry::parse_id,
     sigv4::SignedRequest,
     stream::LINGER_BYTES_MAX,
@@ -101,7 +100,7 @@ fn act<B>(gateway: &Gateway<B>, target: &Target, parts: &Parts, body: Bytes) -> 
         };
     };
     match parts.method {
-        Method::POST => post(gateway, &connection, body),
+        Method::POST => post(gateway, &connection, &body),
         Method::DELETE => match connection.outbox.close(CloseCause::Deleted) {
             Ok(()) => {
                 // At once, so that whoever asks next learns that it is gone (C12).
@@ -115,7 +114,7 @@ fn act<B>(gateway: &Gateway<B>, target: &Target, parts: &Parts, body: Bytes) -> 
 }
 
 /// Hands a payload over to the connection; 200 says accepted, not received (C9).
-fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: Bytes) -> Answer {
+fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: &Bytes) -> Answer {
     // U11: everything is sent as text (C7), and what is not text can only be refused.
     let Ok(text) = str::from_utf8(&body) else {
         let text = "the payload is not UTF-8, and connections carry text only";
@@ -130,10 +129,17 @@ fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: Bytes) -> Answer
         }
         Err(Refused::Full) => {
             gateway.counters.posts_throttled.increment();
+    match Post::new(&body).and_then(|post| deliver(gateway, connection, &post)) {
+        Ok(()) => empty(StatusCode::OK),
+        Err(PostError::Gone) => gone(),
+        Err(PostError::Throttled) => {
             let text = "the connection does not read what it gets; try again later";
             error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", text)
         }
-        Err(Refused::Closed) => gone(),
+        Err(PostError::NotText | PostError::TooLarge) => {
+            let text = "the payload is not UTF-8, and connections carry text only";
+            error(StatusCode::BAD_REQUEST, "BadRequestException", text)
+        }
     }
 }
 
