@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dunlin_benches::pairs::main(dunlin_benches::groups::all())
+    dunlin_benches::groups::help_if_asked()
+        .unwrap_or_else(|| dunlin_benches::pairs::main(dunlin_benches::groups::all()))
 }

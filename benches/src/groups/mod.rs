@@ -3,6 +3,8 @@
 mod recorded;
 mod server;
 
+use std::process::ExitCode;
+
 use crate::pairs::Group;
 
 /// Lists the groups in the order of the report, and has a test for each.
@@ -37,6 +39,7 @@ groups![
     connection_store_dynamodb,
     fanout,
     management_aws,
+    gateway,
     stack,
     iot_rules,
 ];
@@ -67,6 +70,11 @@ fn what_is_promised_is_measured() {
     once.sort();
     once.dedup();
     assert_eq!(once.len(), ids.len(), "an id is used twice: {ids:?}");
+}
+
+/// Some benchmarks need a process of their own, which is this program again: does its work, if this is one.
+pub fn help_if_asked() -> Option<ExitCode> {
+    gateway::serve_if_asked()
 }
 
 fn filled(name: &'static str, fill: fn(&mut Group)) -> Group {
