@@ -116,20 +116,7 @@ fn act<B>(gateway: &Gateway<B>, target: &Target, parts: &Parts, body: Bytes) -> 
 /// Hands a payload over to the connection; 200 says accepted, not received (C9).
 fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: &Bytes) -> Answer {
     // U11: everything is sent as text (C7), and what is not text can only be refused.
-    let Ok(text) = str::from_utf8(&body) else {
-        let text = "the payload is not UTF-8, and connections carry text only";
-        return error(StatusCode::BAD_REQUEST, "BadRequestException", text);
-    };
-    match connection.outbox.post(Frames::text(text), gateway.config.limits.outbox_bytes_max) {
-        Ok(()) => {
-            gateway.counters.messages_out.increment();
-            connection.stage.watch.unrouted.metrics.messages.increment();
-            connection.touch(gateway.tick());
-            empty(StatusCode::OK)
-        }
-        Err(Refused::Full) => {
-            gateway.counters.posts_throttled.increment();
-    match Post::new(&body).and_then(|post| deliver(gateway, connection, &post)) {
+    match Post::new(body).and_then(|post| deliver(gateway, connection, &post)) {
         Ok(()) => empty(StatusCode::OK),
         Err(PostError::Gone) => gone(),
         Err(PostError::Throttled) => {

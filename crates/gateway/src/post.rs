@@ -1,8 +1,6 @@
 //! Posts from within the process: what `@connections` does, without HTTP.
 
-use crate::{
-    connection::Connection, frames::Frames, gateway::Gateway, outbox::Refused, registry::parse_id,
-};
+use crate::{connection::Connection, frames::Frames, gateway::Gateway, outbox::Refused, registry::parse_id};
 use dunlin_events::limits;
 
 /// A text message for any number of connections: it is checked and framed once.
@@ -67,6 +65,7 @@ pub(crate) fn deliver<B>(
     match connection.outbox.post(post.0.clone(), gateway.config.limits.outbox_bytes_max) {
         Ok(()) => {
             gateway.counters.messages_out.increment();
+            connection.stage.watch.unrouted.metrics.messages.increment();
             connection.touch(gateway.tick());
             Ok(())
         }
