@@ -113,6 +113,13 @@ impl Api {
         routes
     }
 
+    /// Whether a route may call somebody with TLS.
+    pub(crate) fn may_need_tls(&self) -> bool {
+        let own = [&self.connect, &self.disconnect, &self.default].into_iter().flatten();
+        own.chain(self.routes.values())
+            .any(|route| route.integration.as_ref().is_some_and(integration::Compiled::may_need_tls))
+    }
+
     /// The stage of this name.
     pub(crate) fn stage(&self, name: &str) -> Option<&Arc<Stage>> {
         self.stages.iter().find(|stage| &*stage.name == name)

@@ -40,6 +40,9 @@ pub struct GatewayConfig {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What the account may do.
     pub account_throttles: AccountThrottles,
+    /// Whom `https://` endpoints of integrations must be vouched for by. By default the system's authorities, or those of
+    /// `SSL_CERT_FILE`; they are read only where a route needs them.
+    pub endpoint_authorities: Option<Arc<rustls::RootCertStore>>,
     /// Custom domain names (H4).
     pub domains: Vec<DomainConfig>,
     /// API keys (A10).
@@ -74,6 +77,7 @@ impl GatewayConfig {
             on_advance: None,
             tls: None,
             account_throttles: AccountThrottles::default(),
+            endpoint_authorities: None,
             domains: Vec::new(),
             api_keys: Vec::new(),
             usage_plans: Vec::new(),

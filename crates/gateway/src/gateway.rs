@@ -11,6 +11,7 @@ use tokio::{
     net::TcpListener,
     time::{MissedTickBehavior, interval, timeout},
 };
+use tokio_rustls::rustls::RootCertStore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -99,7 +100,7 @@ impl<B: Backend> Gateway<B> {
                 Arc::clone(&config.credentials),
             ),
             usage: Usage::compile(&config.api_keys, &config.usage_plans)?,
-            http: HttpClient::new(),
+            http: HttpClient::new(authorities(&config, compiled.values())),
             account: AccountBuckets::new(config.account_throttles),
             apis: compiled,
             listeners: AtomicU32::new(0),
@@ -229,6 +230,28 @@ impl<B> Gateway<B> {
             });
         }
     }
+}
+
+/// The authorities that endpoints are checked with: none where no route needs any.
+fn authorities<'a>(
+    config: &GatewayConfig,
+    mut apis: impl Iterator<Item = &'a Arc<Api>>,
+) -> Arc<RootCertStore> {
+    if let Some(own) = &config.endpoint_authorities {
+        return Arc::clone(own);
+    }
+    let mut store = RootCertStore::empty();
+    if apis.any(|api| api.may_need_tls()) {
+        // A system may have some that are of no use; what counts is that there are others.
+        let (trusted, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if trusted == 0 {
+            tracing::warn!(
+                "the system has no certificate authorities: no https endpoint can be called; set SSL_CERT_FILE to a file that \
+                 has them"
+            );
+        }
+    }
+    Arc::new(store)
 }
 
 /// Closes connections that were idle too long or are too old: one task that walks over all of them, instead of a timer each.

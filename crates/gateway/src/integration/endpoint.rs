@@ -1,17 +1,24 @@
 //! Calls HTTP endpoints.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use dunlin_events::limits;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 
-use super::{MappingInput, mapping::Answered};
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    version::{TLS12, TLS13},
+};
+
+use super::{MappingInput, expand, mapping::Answered, stage_variables::has_stage_variable};
 use crate::{clock::Time, invoke::Failure};
 
 /// Bytes of an endpoint's answer: ours, what a function's answer may have. A frame carries less.
@@ -32,7 +39,8 @@ const OWN: [&str; 3] = ["host", "content-length", "transfer-encoding"];
 pub struct HttpEndpoint {
     /// `IntegrationMethod`, in capitals.
     pub method: String,
-    /// `IntegrationUri`, which starts with `http://`; `{name}` stands for a path parameter.
+    /// `IntegrationUri`, which starts with `http://` or `https://`; `{name}` stands for a path parameter, and
+    /// `${stageVariables.name}` for a variable of the stage.
     pub uri: String,
     /// Between 50 ms and 29 s (G1).
     pub timeout: Duration,
@@ -51,21 +59,48 @@ impl HttpEndpoint {
                 "has a request parameter \"{target}\"; it must be integration.request.header.…, .querystring.… or .path.…"
             ));
         }
-        let uri: Option<Uri> = self.uri.replace(['{', '}'], "").parse().ok();
-        if uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some()) {
+        // What stage variables make of it is each stage's.
+        if has_stage_variable(&self.uri) || is_web(&self.uri.replace(['{', '}'], "")) {
             return Ok(self);
         }
-        Err(format!("has an integration URI \"{}\"; this gateway calls http:// endpoints", self.uri))
+        Err(format!(
+            "has an integration URI \"{}\"; this gateway calls http:// and https:// endpoints",
+            self.uri
+        ))
+    }
+
+    /// Whether it may be called with TLS.
+    pub(super) fn may_need_tls(&self) -> bool {
+        self.uri.starts_with("https:") || has_stage_variable(&self.uri)
     }
 }
 
+/// Whether it is an absolute address of HTTP.
+fn is_web(uri: &str) -> bool {
+    let uri: Option<Uri> = uri.parse().ok();
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some())
+}
+
 /// One client for all endpoints.
-pub(crate) struct HttpClient(Client<HttpConnector, Full<Bytes>>);
+pub(crate) struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl HttpClient {
-    pub(crate) fn new() -> Self {
+    /// A client that trusts these authorities.
+    pub(crate) fn new(authorities: Arc<RootCertStore>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        // ring by name: with two providers in one build there is no default. It has what TLS 1.2 and 1.3 need.
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .expect("ring has suites for both versions")
+            .with_root_certificates(authorities)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let mut builder = Client::builder(TokioExecutor::new());
         HttpClient(builder.pool_max_idle_per_host(IDLE_CONNECTIONS_MAX).build(connector))
     }
@@ -82,7 +117,7 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, Failure> {
-        let response = self.0.request(request).await.map_err(|error| Failure::Endpoint(error.to_string()))?;
+        let response = self.0.request(request).await.map_err(|error| Failure::Endpoint(chain(&error)))?;
         let (parts, mut body) = response.into_parts();
         let mut collected = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -100,9 +135,21 @@ impl HttpClient {
     }
 }
 
+/// An error with what it comes from: of a connection that fails, the first says only that.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl HttpEndpoint {
     fn request(&self, input: &MappingInput, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut uri = self.uri.clone();
+        let uri = expand(&self.uri, &input.stage.variables)
+            .map_err(|name| Failure::Mapping(format!("stage {} has no variable {name}", input.stage.name)))?;
+        if has_stage_variable(&self.uri) && !is_web(&uri.replace(['{', '}'], "")) {
+            let stage = &input.stage.name;
+            return Err(Failure::Mapping(format!("at stage {stage} {} is no address of HTTP", self.uri)));
+        }
+        let mut uri = uri.into_owned();
         let mut headers = Vec::new();
         for (target, source) in &self.parameters {
             let Some(value) = input.parameter(source) else { continue };

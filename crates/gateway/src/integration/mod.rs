@@ -150,6 +150,11 @@ impl Compiled {
         matches!(self.kind, Kind::LambdaProxy(_))
     }
 
+    /// Whether it may call somebody with TLS.
+    pub(crate) fn may_need_tls(&self) -> bool {
+        matches!(&self.kind, Kind::Http { endpoint, .. } if endpoint.may_need_tls())
+    }
+
     /// Whether messages are base64 to it, and not text (R11).
     pub(crate) fn takes_binary(&self) -> bool {
         self.content == Some(ContentHandling::ToBinary)

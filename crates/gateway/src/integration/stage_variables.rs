@@ -3,6 +3,11 @@ use std::borrow::Cow;
 /// How a stage variable stands in an address.
 const OPEN: &str = "${stageVariables.";
 
+/// Whether a stage variable stands in it.
+pub(super) fn has_stage_variable(text: &str) -> bool {
+    text.contains(OPEN)
+}
+
 /// The text with stage variables in place of `${stageVariables.name}`.
 ///
 /// # Errors

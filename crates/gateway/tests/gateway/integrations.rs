@@ -8,16 +8,22 @@ use std::{
 
 use bytes::Bytes;
 use dunlin_gateway::{
-    BackendError, Gateway, HttpEndpoint, Integration, IntegrationResponse, LambdaFunction, Mapping,
-    Passthrough, RouteConfig, Templates,
+    ApiConfig, BackendError, Gateway, HttpEndpoint, Integration, IntegrationResponse, LambdaFunction,
+    Mapping, Passthrough, RouteConfig, StageConfig, Templates,
+    rustls::{RootCertStore, ServerConfig, pki_types::CertificateDer},
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 
+use crate::certificates::certificates;
 use crate::harness::{Act, Script, Stack, api, config, route, soon, two_way, upgrade_lines};
 
 fn templates(by_key: &[(&str, &str)]) -> Templates {
@@ -188,29 +194,52 @@ async fn a_function_that_nobody_waits_for() {
 
 /// An endpoint that answers as the path says and keeps what it was sent.
 struct Endpoint {
+    scheme: &'static str,
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Endpoint {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = Endpoint { address: listener.local_addr().unwrap(), seen: Arc::default() };
+        let (endpoint, listener) = Self::bind("http").await;
         let seen = Arc::clone(&endpoint.seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let seen = Arc::clone(&seen);
-                let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(serve(stream, Arc::clone(&seen)));
             }
         });
         endpoint
     }
 
+    /// The same with TLS.
+    async fn start_tls(config: Arc<ServerConfig>) -> Self {
+        let (endpoint, listener) = Self::bind("https").await;
+        let seen = Arc::clone(&endpoint.seen);
+        let acceptor = TlsAcceptor::from(config);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, seen) = (acceptor.clone(), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    // A client that does not trust us goes away.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, seen).await;
+                    }
+                });
+            }
+        });
+        endpoint
+    }
+
+    async fn bind(scheme: &'static str) -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (Endpoint { scheme, address, seen: Arc::default() }, listener)
+    }
+
     fn at(&self, path: &str) -> HttpEndpoint {
         HttpEndpoint {
             method: "POST".to_owned(),
-            uri: format!("http://{}{path}", self.address),
+            uri: format!("{}://{}{path}", self.scheme, self.address),
             timeout: Duration::from_secs(29),
             parameters: Vec::new(),
         }
@@ -219,6 +248,11 @@ impl Endpoint {
     fn seen(&self) -> Value {
         self.seen.lock().unwrap().pop().unwrap()
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, seen: Arc<Mutex<Vec<Value>>>) {
+    let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(
@@ -393,4 +427,54 @@ fn mistakes_in_integrations_are_named() {
     ] {
         assert!(said.starts_with("API a1: route \"$default\" has ") && said.contains(problem), "{said}");
     }
+}
+
+/// An endpoint with TLS is called if an authority vouches for it, in version 1.2 and 1.3; else the message fails.
+#[tokio::test]
+async fn endpoints_with_tls() {
+    let (authority, server) = certificates();
+    let trusting = |authority: Option<CertificateDer<'static>>| {
+        let mut roots = RootCertStore::empty();
+        authority.into_iter().for_each(|authority| roots.add(authority).unwrap());
+        let mut config = config();
+        config.endpoint_authorities = Some(Arc::new(roots));
+        config
+    };
+    let endpoint = Endpoint::start_tls(server).await;
+    for (config, is_trusted) in [(trusting(Some(authority)), true), (trusting(None), false)] {
+        let route = behind(Integration::HttpProxy(endpoint.at("/over/tls")));
+        let stack = Stack::start_with(config, vec![api("a1b2c3d4e5", vec![route])]).await;
+        let mut client = stack.connect().await;
+        client.send("hello").await;
+        let answer = client.text().await;
+        if is_trusted {
+            assert_eq!(answer, r#"{"got":"5"}"#);
+            assert_eq!(endpoint.seen()["target"], "/over/tls");
+        } else {
+            assert!(is_failure(&answer), "{answer}");
+        }
+    }
+}
+
+/// A stage says where its endpoint is.
+#[tokio::test]
+async fn endpoints_from_stage_variables() {
+    let endpoint = Endpoint::start().await;
+    let route =
+        |uri: &str| behind(Integration::HttpProxy(HttpEndpoint { uri: uri.to_owned(), ..endpoint.at("/") }));
+    let stage = |name: &str, host: &str| StageConfig {
+        variables: vec![("host".to_owned(), host.to_owned())],
+        ..StageConfig::new(name)
+    };
+    let here = endpoint.address.to_string();
+    let stages = || vec![stage("dev", &here), stage("prod", "not an address"), StageConfig::new("none")];
+    let api = ApiConfig { stages: stages(), ..api("a1", vec![route("http://${stageVariables.host}/x")]) };
+    let stack = Stack::start_with(config(), vec![api]).await;
+    for (target, expected) in [("/dev", true), ("/prod", false), ("/none", false)] {
+        let mut client = stack.connect_to(target, &[]).await;
+        client.send("hello").await;
+        let answer = client.text().await;
+        assert_eq!(is_failure(&answer), !expected, "{target}: {answer}");
+    }
+    assert_eq!(endpoint.seen()["target"], "/x");
 }
