@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use dunlin_gateway::{AccountThrottles, Backend, BackendError, Gateway, GatewayConfig, rustls::ServerConfig};
 use dunlin_lambda_host::{InvocationType, InvokeError, InvokeOutcome, InvokeRequest, LambdaHost};
-use dunlin_stack::{Stack, URL_SUFFIX};
+use dunlin_stack::{ApiMapping, Domain, Stack, URL_SUFFIX};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     credentials::Keyring,
     listen::{Listening, listen as listen_on},
     open_files,
-    ready::ReadyApi,
+    ready::{ReadyApi, ReadyDomain},
     tables::Tables,
 };
 use crate::{cli::UpArgs, failure::Failure};
@@ -64,7 +64,43 @@ impl Listeners {
             let local = api.listening.address;
             schemes.map(|(from, to)| (format!("{from}://{remote}"), format!("{to}://{local}")))
         };
-        self.apis.iter().flat_map(of_api).collect()
+        // A custom domain's address stands for a stage's; of two base paths the longer one counts.
+        let mut mapped: Vec<_> = stack
+            .domains
+            .iter()
+            .flat_map(|domain| domain.mappings.iter().map(move |mapping| (&domain.name, mapping)))
+            .collect();
+        mapped.sort_by_key(|(_, mapping)| std::cmp::Reverse(mapping.base_path.len()));
+        let of_domain = |(name, mapping): (&String, &ApiMapping)| {
+            let api = self.apis.iter().find(|api| api.api_id == mapping.api_id)?;
+            let remote = with_path(name, &mapping.base_path);
+            let local = with_path(&api.listening.address.to_string(), &mapping.stage);
+            Some(schemes.map(|(from, to)| (format!("{from}://{remote}"), format!("{to}://{local}"))))
+        };
+        let of_domains = mapped.into_iter().filter_map(of_domain).flatten();
+        self.apis.iter().flat_map(of_api).chain(of_domains).collect()
+    }
+
+    /// Custom domains, each with the addresses that it has here.
+    pub(super) fn domains(&self, stack: &Stack) -> Vec<ReadyDomain> {
+        let entry = |domain: &Domain, mapping: &ApiMapping| {
+            let address = self.apis.iter().find(|api| api.api_id == mapping.api_id)?.listening.address;
+            let host = format!("{}:{}", domain.name, address.port());
+            let url = |scheme: &str| format!("{scheme}://{}", with_path(&host, &mapping.base_path));
+            Some(ReadyDomain {
+                name: domain.name.clone(),
+                base_path: mapping.base_path.clone(),
+                api_id: mapping.api_id.clone(),
+                stage: mapping.stage.clone(),
+                address: address.to_string(),
+                ws: url("ws"),
+                wss: url("wss"),
+                management: url("http"),
+                management_tls: url("https"),
+            })
+        };
+        let domains = stack.domains.iter();
+        domains.flat_map(|domain| domain.mappings.iter().filter_map(move |own| entry(domain, own))).collect()
     }
 
     /// The address that all of them have.
@@ -88,6 +124,11 @@ impl Listeners {
         };
         self.apis.iter().flat_map(|api| api.stages.iter().map(move |stage| entry(api, stage))).collect()
     }
+}
+
+/// An address with a path that may be empty.
+fn with_path(host: &str, path: &str) -> String {
+    if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
 }
 
 /// The gateway of this stack. A strict one has nothing that the service has not, and the quotas of a new account.

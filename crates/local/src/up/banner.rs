@@ -17,6 +17,13 @@ pub(super) fn print(stack: &Stack, ready: &Ready<'_>, took: Duration) {
         );
         line(&mut text, "  management API", &api.management);
     }
+    for domain in &ready.domains {
+        line(
+            &mut text,
+            &format!("  as {}", domain.name),
+            &format!("{}  {}  at {}", domain.ws, domain.wss, domain.address),
+        );
+    }
     line(
         &mut text,
         "MQTT",

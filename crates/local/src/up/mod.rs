@@ -41,7 +41,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     };
     let data_lock = args.data.as_ref().map(in_use).transpose()?;
     let keyring = Keyring::open(args.data.as_deref(), &stack)?;
-    let tls = tls::prepare(&stack.region, args.host)?;
+    let tls = tls::prepare(&stack, args.host)?;
 
     // Every port is taken before anything starts, so that a taken one leaves nothing behind.
     let apis = apis::listen(&stack, args.host, args.port)?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     let host = functions::start(&stack, &keyring, &addresses, &queues, args.platform_log, args.strict)?;
     functions::serve(&host, &stack.region, &keyring, lambda, &tasks, stop.clone());
     let rules = rules::start(&stack, host.clone(), queues.clone(), args.host, args.mqtt_port).await?;
-    let ready_apis = apis.ready();
+    let (ready_apis, ready_domains) = (apis.ready(), apis.domains(&stack));
     // The gateway stops first: what `$disconnect` functions need is still there while it does.
     let gateway_stop = CancellationToken::new();
     let gateway_tasks = TaskTracker::new();
@@ -83,6 +83,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
         lambda: addresses.lambda,
         control_token: (!args.strict).then_some(&*keyring.control_token),
         apis: ready_apis,
+        domains: ready_domains,
         api_keys: ready::api_keys(&stack, &keyring),
     };
     let ready_file = args.ready_file.map(|file| ReadyFile::write(file, &ready)).transpose()?;

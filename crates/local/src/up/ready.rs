@@ -29,9 +29,26 @@ pub(super) struct Ready<'a> {
     pub(super) control_token: Option<&'a str>,
     /// One entry per API and stage.
     pub(super) apis: Vec<ReadyApi>,
+    /// The template's custom domains.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) domains: Vec<ReadyDomain>,
     /// The template's API keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) api_keys: Vec<ReadyApiKey>,
+}
+
+/// One base path of a custom domain. The name leads to `address` only where somebody sees to that.
+#[derive(Serialize)]
+pub(super) struct ReadyDomain {
+    pub(super) name: String,
+    pub(super) base_path: String,
+    pub(super) api_id: String,
+    pub(super) stage: String,
+    pub(super) address: String,
+    pub(super) ws: String,
+    pub(super) wss: String,
+    pub(super) management: String,
+    pub(super) management_tls: String,
 }
 
 /// An API key.

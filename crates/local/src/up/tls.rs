@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use dunlin_stack::{Stack, URL_SUFFIX};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
@@ -26,11 +27,12 @@ pub(super) struct Tls {
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Loads or makes the authority, and signs a leaf for the stack's names in `region` and for `host`, unless that stands for
+/// Loads or makes the authority, and signs a leaf for the stack's names, custom domains among them, and for `host`, unless that stands for
 /// all addresses of the machine.
-pub(super) fn prepare(region: &str, host: IpAddr) -> Result<Tls, Failure> {
+pub(super) fn prepare(stack: &Stack, host: IpAddr) -> Result<Tls, Failure> {
     let (ca_key, ca_file) = authority()?;
-    let mut names = vec!["localhost".to_owned(), format!("*.execute-api.{region}.amazonaws.com")];
+    let mut names = vec!["localhost".to_owned(), format!("*.execute-api.{}.{URL_SUFFIX}", stack.region)];
+    names.extend(stack.domains.iter().map(|domain| domain.name.clone()));
     let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
     names.extend(loopback.map(|address| address.to_string()));
     if !host.is_unspecified() && !loopback.contains(&host) {
