@@ -232,7 +232,13 @@ fn answer<B>(
         }
         Err(failure) => {
             let (request_id, connection_id) = (told.request_id, told.connection.id());
-            tracing::warn!(request_id, connection_id, route_key = &*route.key, "message failed: {failure}");
+            let route_key = &*route.key;
+            if let Failure::BadBody(_) = failure {
+                // The client's own mistake, which it may repeat as often as it likes.
+                tracing::debug!(request_id, connection_id, route_key, "message refused: {failure}");
+            } else {
+                tracing::warn!(request_id, connection_id, route_key, "message failed: {failure}");
+            }
             if let Some(step) = &mut step
                 && step.fault.is_none()
             {

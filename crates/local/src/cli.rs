@@ -102,7 +102,7 @@ pub(crate) struct ConnectArgs {
     /// Where to connect; the stage is part of the path.
     #[arg(default_value = "ws://127.0.0.1:3001/dev")]
     pub(crate) url: String,
-    /// Header to send with the handshake; may be repeated.
+    /// Header to send with the handshake; may be repeated. Host: takes the place of the URL's, for a custom domain.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(String, String)>,
     /// Subprotocol to offer; may be repeated.

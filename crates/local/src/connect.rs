@@ -29,7 +29,8 @@ use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{
         self, ClientRequestBuilder, Message,
-        http::Uri,
+        client::IntoClientRequest,
+        http::{HeaderValue, Uri, header::HOST, uri::Authority},
         protocol::{CloseFrame, frame::coding::CloseCode},
     },
 };
@@ -112,20 +113,35 @@ async fn open(args: &ConnectArgs) -> Result<Socket, Failure> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let mut request = ClientRequestBuilder::new(url);
-    for (name, value) in &args.headers {
+    // A Host of one's own takes the place of the URL's: that is how a custom domain is reached without a DNS.
+    let is_host = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("host");
+    let own_host = args.headers.iter().find(is_host).map(|(_, value)| value.clone());
+    for (name, value) in args.headers.iter().filter(|header| !is_host(header)) {
         request = request.with_header(name, value);
     }
     for protocol in &args.protocols {
         request = request.with_sub_protocol(protocol);
     }
     let tls = if secure { Some(TlsConnector::from(trust(args.ca.clone())?)) } else { None };
+    let mut request = request.into_client_request().map_err(|error| {
+        Failure::usage(format!("{}: no handshake can be made of this: {error}", args.url))
+    })?;
+    let mut server_name = host.clone();
+    if let Some(own) = own_host {
+        let wrong = || {
+            Failure::usage(format!("{own:?} is no host; ws.example.com or ws.example.com:3001 is expected"))
+        };
+        let authority: Authority = own.parse().map_err(|_| wrong())?;
+        server_name = authority.host().trim_matches(['[', ']']).to_owned();
+        request.headers_mut().insert(HOST, HeaderValue::try_from(&own).map_err(|_| wrong())?);
+    }
     let handshake = async {
         let stream = TcpStream::connect((host.as_str(), port)).await?;
         stream.set_nodelay(true)?;
         let transport: Box<dyn Transport> = match tls {
             None => Box::new(stream),
             Some(tls) => {
-                let name = ServerName::try_from(host).map_err(std::io::Error::other)?;
+                let name = ServerName::try_from(server_name).map_err(std::io::Error::other)?;
                 Box::new(tls.connect(name, stream).await?)
             }
         };

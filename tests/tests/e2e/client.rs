@@ -7,8 +7,8 @@ use mqtt5::{MqttClient, QoS};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, protocol::CloseFrame},
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
 use crate::stack::Stack;
@@ -29,6 +29,24 @@ impl Client {
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_nodelay(true).unwrap();
         }
+        Ok(Client(socket))
+    }
+
+    /// Connects to `address` under another name, with these headers besides.
+    pub(crate) async fn try_as(
+        host: &str,
+        path: &str,
+        address: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut request = format!("ws://{host}{path}").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let handshake = client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = timeout(STEP_TIMEOUT, handshake).await.expect("the handshake takes too long")?;
         Ok(Client(socket))
     }
 

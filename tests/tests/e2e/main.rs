@@ -7,6 +7,7 @@ mod browser;
 mod client;
 mod command_line;
 mod dead_letters;
+mod doors;
 mod follow;
 mod glibc;
 mod guarded;
