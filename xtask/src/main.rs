@@ -15,6 +15,7 @@ mod templates;
 mod test;
 mod tidy;
 mod tools;
+mod trend;
 mod up;
 
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Task {
     Gate(gate::Args),
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
     Bench(bench::Args),
+    /// Reports where the figures of stored runs change.
+    Trend(trend::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
     let done = match args.task {
         Task::Bench(args) => return bench::run(&args).unwrap_or_else(failed),
         Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
+        Task::Trend(args) => return trend::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Conformance(args) => return conformance::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),

@@ -1,5 +1,5 @@
-//! What is decided from measurements: how sure a mean is, whether it is above a bound, and how many such tests may be made
-//! before one is wrong by chance.
+//! What is decided from measurements: how sure a mean is, whether it is above a bound, how many such tests may be made
+//! before one is wrong by chance, and where a series changes.
 //!
 //! It knows numbers only: not what was measured, nor how. Everything random follows from a seed, so that the same numbers
 //! give the same verdict.
@@ -15,9 +15,12 @@
 //! ```
 
 mod bootstrap;
+mod change;
 mod holm;
+mod student;
 
 pub use bootstrap::{Interval, RESAMPLES, Sample};
+pub use change::{ChangePoint, FALSE_ALARMS_MAX, SEGMENT_MIN, change_points};
 pub use holm::holm;
 
 /// The middle value, or the upper of the two in the middle; none of nothing.
