@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     targets::head::TARGET,
     targets::json_path::TARGET,
     targets::management_path::TARGET,
+    targets::model::TARGET,
     targets::rule_sql::TARGET,
     targets::selection::TARGET,
     targets::signature::TARGET,

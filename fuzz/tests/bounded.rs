@@ -46,6 +46,7 @@ targets! {
     head 4_000
     json_path 40_000
     management_path 40_000
+    model 8_000
     rule_sql 20_000
     selection 40_000
     signature 10_000

@@ -15,11 +15,12 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::{
-    ApiConfig, StageConfig,
+    ApiConfig, ModelConfig, RequestModels, StageConfig,
     api::Api,
     host::Door,
     inbound::{Inbound, Received},
     management::Target,
+    model::Models,
     registry::parse_id,
     selection::SelectionExpression,
 };
@@ -129,6 +130,18 @@ pub fn route_key(expression: &str, message: &str) -> Result<Option<String>, Stri
 /// What a JSONPath of mapping templates finds in a text.
 pub fn json_path(text: &str, path: &str) -> Option<String> {
     crate::velocity::json_path(text, path)
+}
+
+/// Whether a message fits a model; if not, what is logged about it.
+///
+/// # Errors
+/// If the schema is none.
+pub fn model(schema: &serde_json::Value, message: &str) -> Result<Result<(), String>, String> {
+    let config = ModelConfig { name: "Model".to_owned(), schema: schema.clone() };
+    let models = Models::compile("a1b2c3d4e5", vec![config], false).map_err(|error| error.to_string())?;
+    let by_key = vec![("$default".to_owned(), "Model".to_owned())];
+    let check = models.check(RequestModels { selection: r"\$default".to_owned(), by_key })?;
+    Ok(check.check(message).map_err(|failure| failure.to_string()))
 }
 
 /// Reads paths of management calls of an API with the stage `dev`.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, error::Error, sync::Arc};
 
-use boon::{CompileError, Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use boon::{CompileError, Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
 use crate::{ConfigError, ModelConfig, RequestModels, invoke::Failure, selection::SelectionExpression};
@@ -163,15 +163,27 @@ fn reason(error: CompileError) -> String {
     }
 }
 
-/// What does not fit, without the line that says only that something does not.
+/// What does not fit, without the lines that say only that something does not. Values of the body are left out: it ends in logs.
 fn causes(error: &ValidationError<'_, '_>) -> String {
-    let text = error.to_string();
-    let mut lines = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("- "))
-        .filter(|line| !line.starts_with("jsonschema "));
-    let first = lines.next().unwrap_or(&text).to_owned();
-    one_line(&lines.fold(first, |joined, line| format!("{joined}; {line}")))
+    let mut told = Vec::new();
+    collect(error, &mut told);
+    one_line(&told.join("; "))
+}
+
+fn collect(error: &ValidationError<'_, '_>, told: &mut Vec<String>) {
+    let problem = match &error.kind {
+        ErrorKind::Schema { .. } | ErrorKind::Group | ErrorKind::Reference { .. } => None,
+        ErrorKind::Format { want, .. } => Some(format!("not valid {want}")),
+        ErrorKind::Pattern { want, .. } => Some(format!("does not match pattern '{want}'")),
+        ErrorKind::Minimum { want, .. } => Some(format!("must be >={want}")),
+        ErrorKind::Maximum { want, .. } => Some(format!("must be <={want}")),
+        ErrorKind::ExclusiveMinimum { want, .. } => Some(format!("must be >{want}")),
+        ErrorKind::ExclusiveMaximum { want, .. } => Some(format!("must be <{want}")),
+        ErrorKind::MultipleOf { want, .. } => Some(format!("not a multiple of {want}")),
+        other => Some(other.to_string()),
+    };
+    told.extend(problem.map(|problem| format!("at '{}': {problem}", error.instance_location)));
+    error.causes.iter().for_each(|cause| collect(cause, told));
 }
 
 fn one_line(text: &str) -> String {
@@ -268,6 +280,27 @@ mod tests {
             let check = unchecked.check(RequestModels { selection: "x".to_owned(), by_key }).unwrap();
             assert!(matches!(check.check("{}"), Err(Failure::Mapping(_))));
         }
+    }
+
+    #[test]
+    fn values_are_not_told() {
+        for schema in [
+            json!({"type": "number"}),
+            json!({"pattern": "^a"}),
+            json!({"format": "ipv4"}),
+            json!({"maxLength": 3}),
+            json!({"enum": ["a", "b"]}),
+            json!({"not": {"type": "string"}}),
+            json!({"anyOf": [{"type": "number"}, {"pattern": "^b"}]}),
+        ] {
+            let check = check(&[("M", json!({"properties": {"x": schema}}))], "x", &[("$default", "M")]);
+            let Err(Failure::BadBody(reason)) = check.check(r#"{"x": "secret"}"#) else { panic!("{schema}") };
+            assert!(reason.starts_with("at '/x': ") && !reason.contains("secret"), "{reason}");
+        }
+        let bounds = json!({"items": {"maximum": 5, "multipleOf": 2}});
+        let check = check(&[("M", bounds)], "x", &[("$default", "M")]);
+        let Err(Failure::BadBody(reason)) = check.check("[4711]") else { panic!("4711 is more than 5") };
+        assert!(reason.contains("must be <=5") && !reason.contains("4711"), "{reason}");
     }
 
     #[test]

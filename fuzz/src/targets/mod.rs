@@ -8,6 +8,8 @@ pub mod frames;
 
 pub mod selection;
 
+pub mod model;
+
 pub mod velocity;
 
 pub mod json_path;
