@@ -60,7 +60,8 @@ const AFTER_HELP: &str = "\
 A path is a hot path of one crate, such as handler/message; benches/paths has them. Counted figures fail above +2 %. \
 Processor time fails if the lower 95 % bound of the slowdown is above 5 %, passes if the upper bound is below, and is \
 measured up to three times as long in between; wall time fails above 25 %. All bounds are corrected for the number of \
-paths (Holm).\n\n\
+paths (Holm). A commit whose message ends with the trailer `Accepts-Slower: handler/message` says that this path may \
+be slower: it is shown, and does not fail.\n\n\
 Instructions need valgrind, system calls strace (apt-get install valgrind strace). Without them the gate says what it \
 left out and ends with 2, unless --without says that this is meant.\n\n\
 The base is built in a worktree below the target folder, which is removed at the end; the target folders of both sides \
@@ -115,7 +116,8 @@ fn compare(args: &Args, interrupts: &Interrupts) -> Result<ExitCode> {
         println!("{} has no paths to compare with; the gate checks itself instead", base.short());
         return self_check::run(args, &counter, interrupts);
     };
-    let report = measure(&sides.base, &sides.head, args, &counter, interrupts)?;
+    let mut report = measure(&sides.base, &sides.head, args, &counter, interrupts)?;
+    report.accept(&sides.accepted);
     report.print(&format!("{} against {}", sides.head_name, sides.base_name));
     Ok(report.exit_code())
 }

@@ -72,6 +72,8 @@ pub(super) struct Sides {
     pub(super) base_name: String,
     pub(super) head: Program,
     pub(super) head_name: String,
+    /// Paths that a commit since the base says may be slower.
+    pub(super) accepted: Vec<String>,
     _worktree: Worktree,
 }
 
@@ -106,9 +108,18 @@ impl Sides {
             base_name: base.short().to_owned(),
             head,
             head_name,
+            accepted: accepted(base),
             _worktree: worktree,
         }))
     }
+}
+
+/// What the trailers `Accepts-Slower: PATH` of the commits since the base name: work that is worth its time is said so where
+/// it is done.
+fn accepted(base: &Commit) -> Vec<String> {
+    let format = "--format=%(trailers:key=Accepts-Slower,valueonly)";
+    let trailers = git(&["log", format, &format!("{}..HEAD", base.0)]).unwrap_or_default();
+    trailers.lines().map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect()
 }
 
 /// The working tree's program, and what to call it.
