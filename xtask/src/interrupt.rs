@@ -8,18 +8,14 @@ use std::sync::{
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Remembers that a signal came. The programs that run get a Ctrl-C from the terminal by themselves; for other signals the one
-/// that runs is waited for.
+/// Remembers that a signal came. The programs that run get a Ctrl-C from the terminal by themselves.
 pub(crate) struct Interrupts(Arc<AtomicBool>);
 
 impl Interrupts {
     pub(crate) fn listen() -> Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // A second one does not wait.
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&came))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&came)))
-                .context("cannot listen for signals")?;
+            signal_hook::flag::register(signal, Arc::clone(&came)).context("cannot listen for signals")?;
         }
         Ok(Interrupts(came))
     }

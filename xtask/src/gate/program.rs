@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path as FilePath, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -115,9 +115,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
         .spawn()
         .with_context(|| format!("cannot run {what}"))?;
     // Both pipes hold what is printed: a line or two of JSON, and less than a page of a tool's own words.
-    let Some(status) = wait(&mut child, RUN_TIME_MAX)? else {
-        bail!("`{what}` took longer than {} s", RUN_TIME_MAX.as_secs());
-    };
+    let status = finish(&mut child, RUN_TIME_MAX).with_context(|| format!("`{what}` was not waited for"))?;
     let output = child.wait_with_output()?;
     if !status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
@@ -125,6 +123,20 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
         bail!("`{what}` ended with {status}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" "));
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{what}` printed something else than text"))
+}
+
+/// Waits for a program, and kills it if it takes longer than `limit` or a signal comes meanwhile.
+pub(super) fn finish(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
+    match wait(child, limit) {
+        Ok(Some(status)) => Ok(status),
+        Ok(None) => bail!("it took longer than {} s", limit.as_secs()),
+        Err(error) => {
+            // It may have ended by the same signal.
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(error)
+        }
+    }
 }
 
 /// Whether a program of this name can run.

@@ -4,17 +4,24 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 
-use super::{interrupt::Interrupts, program::Program};
+use super::{
+    interrupt::Interrupts,
+    program::{Program, finish},
+};
 use crate::command::{cargo, line, report_dir, root};
 
 const PACKAGE: &str = "dunlin-paths";
 
 /// Where the package lies, in every revision that has it.
 const PACKAGE_MANIFEST: &str = "benches/paths/Cargo.toml";
+
+/// A build from nothing takes minutes on two busy cores.
+const BUILD_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// A revision that cannot be compared with: the caller's mistake.
 #[derive(Debug)]
@@ -143,7 +150,7 @@ fn build(source: &Path, target: &Path) -> Result<Program> {
     build.current_dir(source).args(["build", "--release", "--locked", "--package", PACKAGE]);
     build.env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
     eprintln!("$ {} (in {})", line(&build), source.display());
-    let status = build.status().context("cannot run cargo")?;
+    let status = finish(&mut build.spawn().context("cannot run cargo")?, BUILD_TIME_MAX)?;
     if !status.success() {
         bail!("cargo ended with {status}; its words are above");
     }
