@@ -26,6 +26,8 @@ pub enum ErrorMessage {
     BadRequestBody,
     /// A throttled message; a guess by analogy (U1).
     TooManyRequests,
+    /// No template is for the message, and nothing else may pass; a guess by analogy (U25).
+    UnsupportedMediaType,
 }
 
 impl ErrorMessage {
@@ -37,6 +39,7 @@ impl ErrorMessage {
             ErrorMessage::EndpointRequestTimedOut => "Endpoint request timed out",
             ErrorMessage::BadRequestBody => "Bad request body",
             ErrorMessage::TooManyRequests => "Too Many Requests",
+            ErrorMessage::UnsupportedMediaType => "Unsupported Media Type",
         }
     }
 }

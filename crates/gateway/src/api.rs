@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use dunlin_events::{RouteKey, limits};
 
 use crate::{
-    ApiConfig, ApiKeySource, ConfigError, RouteConfig, StageConfig,
+    ApiConfig, ApiKeySource, ConfigError, Integration, RouteConfig, StageConfig,
     access::Parameter,
     access_log::AccessLog,
     authorize::{Authorization, Authorizer},
@@ -154,7 +154,16 @@ impl Route {
                 "starts with $, which only $connect, $disconnect and $default may",
             ));
         }
-        let integration = integration.map(|own| integration::Compiled::new(own, content)).transpose();
+        let compile = |own: Integration| {
+            let must_answer = match key.as_str() {
+                // H11: an endpoint's answer counts only where a response maps it; others need one of 200.
+                RouteKey::CONNECT => !matches!(own, Integration::Http { .. }),
+                RouteKey::DISCONNECT => false,
+                _ => two_way,
+            };
+            integration::Compiled::new(own, content, must_answer)
+        };
+        let integration = integration.map(compile).transpose();
         let integration = integration.map_err(|problem| route_error(api_id, &key, problem))?;
         if authorization != Authorization::None && key != RouteKey::CONNECT {
             return Err(route_error(api_id, &key, "has an authorizer, which only $connect can have"));
@@ -246,7 +255,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Integration, LambdaFunction};
+    use crate::LambdaFunction;
 
     fn config(expression: &str, keys: &[&str]) -> ApiConfig {
         ApiConfig {

@@ -55,10 +55,11 @@ impl EventSource<'_> {
             return Prepared::Event(self.connect(occasion, head, forwarded, authorizer));
         }
         let pairs = |multi: &Multi<'_>| {
-            let last = |(name, values): &(Cow<'_, str>, Vec<Cow<'_, str>>)| {
-                (name.to_string(), values.last().map(ToString::to_string).unwrap_or_default())
+            let each = |(name, values): &(Cow<'_, str>, Vec<Cow<'_, str>>)| {
+                let name = name.to_string();
+                values.iter().map(move |value| (name.clone(), value.to_string())).collect::<Vec<_>>()
             };
-            multi.iter().map(last).collect()
+            multi.iter().flat_map(each).collect()
         };
         let mut event = self.event(EventType::Connect, occasion);
         event.request_context.authorizer = authorizer;

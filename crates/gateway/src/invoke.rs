@@ -33,6 +33,9 @@ pub(crate) enum Failure {
     /// Without the reason, which may repeat the body.
     #[error("the body does not fit its model")]
     BadBody(String),
+    /// Which matters only where somebody waits for the answer.
+    #[error("no integration response is for the answer, and there is no $default")]
+    NoResponse,
     #[error("the mapping failed: {0}")]
     Mapping(String),
     #[error("the endpoint failed: {0}")]
@@ -50,6 +53,7 @@ impl Failure {
             Failure::BadBody(_) => 400,
             Failure::NotPermitted
             | Failure::NoIntegration
+            | Failure::NoResponse
             | Failure::Mapping(_)
             | Failure::Backend(
                 BackendError::NotPermitted | BackendError::NotFound | BackendError::Throttled,
@@ -63,6 +67,7 @@ impl Failure {
         match self {
             Failure::TimedOut => ErrorMessage::EndpointRequestTimedOut,
             Failure::BadBody(_) => ErrorMessage::BadRequestBody,
+            Failure::NoTemplate => ErrorMessage::UnsupportedMediaType,
             _ => ErrorMessage::InternalServerError,
         }
     }

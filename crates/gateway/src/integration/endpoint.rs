@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{MappingInput, expand, mapping::Answered, stage_variables::has_stage_variable};
+use super::{MappingInput, expand, mapping::Answered, source::Source, stage_variables::has_stage_variable};
 use crate::{clock::Time, invoke::Failure};
 
 /// Bytes of an endpoint's answer: ours, what a function's answer may have. A frame carries less.
@@ -48,30 +48,41 @@ pub struct HttpEndpoint {
     pub parameters: Vec<(String, String)>,
 }
 
+/// [`HttpEndpoint`], checked.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    method: Method,
+    uri: String,
+    timeout: Duration,
+    parameters: Vec<(String, Source)>,
+}
+
 impl HttpEndpoint {
-    pub(super) fn checked(self) -> Result<Self, String> {
-        if Method::from_bytes(self.method.as_bytes()).is_err() {
-            return Err(format!("has an integration method \"{}\", which is none of HTTP", self.method));
-        }
+    pub(super) fn checked(self) -> Result<Endpoint, String> {
+        let method = Method::from_bytes(self.method.as_bytes())
+            .map_err(|_| format!("has an integration method \"{}\", which is none of HTTP", self.method))?;
         let is_place = |target: &str| PLACES.iter().any(|place| target.starts_with(place));
         if let Some((target, _)) = self.parameters.iter().find(|(target, _)| !is_place(target)) {
             return Err(format!(
                 "has a request parameter \"{target}\"; it must be integration.request.header.…, .querystring.… or .path.…"
             ));
         }
+        let parameter = |(target, source): (String, String)| match Source::parse(&source) {
+            Some(source) => Ok((target, source)),
+            None => Err(format!(
+                "has a request parameter \"{target}\" from \"{source}\"; it must be route.request.body.…, .header.…, \
+                 .querystring.…, stageVariables.…, context.… or 'a text'"
+            )),
+        };
+        let parameters = self.parameters.into_iter().map(parameter).collect::<Result<_, String>>()?;
         // What stage variables make of it is each stage's.
         if has_stage_variable(&self.uri) || is_web(&self.uri.replace(['{', '}'], "")) {
-            return Ok(self);
+            return Ok(Endpoint { method, uri: self.uri, timeout: self.timeout, parameters });
         }
         Err(format!(
             "has an integration URI \"{}\"; this gateway calls http:// and https:// endpoints",
             self.uri
         ))
-    }
-
-    /// Whether it may be called with TLS.
-    pub(super) fn may_need_tls(&self) -> bool {
-        self.uri.starts_with("https:") || has_stage_variable(&self.uri)
     }
 }
 
@@ -108,7 +119,7 @@ impl HttpClient {
     pub(super) async fn call(
         &self,
         time: &Time,
-        endpoint: &HttpEndpoint,
+        endpoint: &Endpoint,
         input: &MappingInput,
         body: Bytes,
     ) -> Result<Answered, Failure> {
@@ -141,7 +152,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-impl HttpEndpoint {
+impl Endpoint {
+    /// Whether it may be called with TLS.
+    pub(super) fn may_need_tls(&self) -> bool {
+        self.uri.starts_with("https:") || has_stage_variable(&self.uri)
+    }
+
     fn request(&self, input: &MappingInput, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
         let uri = expand(&self.uri, &input.stage.variables)
             .map_err(|name| Failure::Mapping(format!("stage {} has no variable {name}", input.stage.name)))?;
@@ -152,7 +168,7 @@ impl HttpEndpoint {
         let mut uri = uri.into_owned();
         let mut headers = Vec::new();
         for (target, source) in &self.parameters {
-            let Some(value) = input.parameter(source) else { continue };
+            let Some(value) = source.value(input) else { continue };
             let encoded =
                 || percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
             if let Some(name) = target.strip_prefix("integration.request.header.") {
@@ -166,7 +182,7 @@ impl HttpEndpoint {
         }
         let bad = |problem: String| Failure::Mapping(problem);
         let mut request = Request::builder()
-            .method(self.method.as_str())
+            .method(self.method.clone())
             .uri(&uri)
             .header("content-type", "application/json")
             .body(Full::new(body))
@@ -183,36 +199,5 @@ impl HttpEndpoint {
             request.headers_mut().insert(header, value);
         }
         Ok(request)
-    }
-}
-
-impl MappingInput {
-    /// The value of a mapping source (G6).
-    fn parameter(&self, source: &str) -> Option<String> {
-        let of = |pairs: &[(String, String)], name: &str, same: fn(&str, &str) -> bool| {
-            pairs.iter().rev().find(|(key, _)| same(key, name)).map(|(_, value)| value.clone())
-        };
-        if let Some(text) = source.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-            return Some(text.to_owned());
-        }
-        if let Some(path) = source.strip_prefix("route.request.body") {
-            let path = path.strip_prefix('.').unwrap_or(path);
-            return crate::velocity::json_path(&self.body, &format!("$.{path}"));
-        }
-        if let Some(name) = source.strip_prefix("route.request.header.") {
-            return of(&self.headers, name, str::eq_ignore_ascii_case);
-        }
-        if let Some(name) = source.strip_prefix("route.request.querystring.") {
-            return of(&self.query, name, str::eq);
-        }
-        if let Some(name) = source.strip_prefix("stageVariables.") {
-            return of(&self.stage.variables, name, str::eq);
-        }
-        let path = source.strip_prefix("context.")?;
-        match path.split('.').try_fold(&self.context, |value, name| value.get(name))? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Null => None,
-            other => Some(other.to_string()),
-        }
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct CompiledMapping {
     request: CompiledTemplates,
     passthrough: Passthrough,
     responses: Vec<Response>,
+    /// Whether somebody waits for what a response makes.
+    must_answer: bool,
     /// What a MOCK integration always answers, if its templates look at nothing.
     constant: Option<ProxyResult>,
 }
@@ -130,7 +132,7 @@ enum Key {
 
 impl CompiledMapping {
     /// Checks a configuration; the error says what is wrong with the route that has it.
-    pub(crate) fn new(config: Mapping) -> Result<Self, String> {
+    pub(crate) fn new(config: Mapping, must_answer: bool) -> Result<Self, String> {
         let Mapping { request, passthrough, responses } = config;
         let request = CompiledTemplates::new(request, "request")?;
         let response = |IntegrationResponse { key, templates, content }| {
@@ -138,7 +140,7 @@ impl CompiledMapping {
             Ok(Response { key: Key::parse(&key)?, templates, content })
         };
         let responses = responses.into_iter().map(response).collect::<Result<Vec<_>, String>>()?;
-        let mut mapping = CompiledMapping { request, passthrough, responses, constant: None };
+        let mut mapping = CompiledMapping { request, passthrough, responses, must_answer, constant: None };
         mapping.constant = mapping.find_constant();
         Ok(mapping)
     }
@@ -177,8 +179,8 @@ impl CompiledMapping {
     pub(crate) fn response(&self, answered: Answered, input: &MappingInput) -> Result<ProxyResult, Failure> {
         let Answered { status, selected_by, headers, body } = answered;
         let Some(Response { key, templates, content }) = self.select(&selected_by) else {
-            // Without a response for it the answer goes nowhere, and a handshake is let in.
-            return Ok(ProxyResult { body: Some(for_client(None, &body)?), ..ProxyResult::status(200) });
+            // G5, H11.
+            return if self.must_answer { Err(Failure::NoResponse) } else { Ok(ProxyResult::status(200)) };
         };
         let body = for_client(*content, &body)?;
         let status = key.status(status);

@@ -3,6 +3,7 @@
 mod endpoint;
 mod mapping;
 mod prepared;
+mod source;
 mod stage_variables;
 
 use std::{borrow::Cow, time::Duration};
@@ -25,6 +26,7 @@ pub(crate) use prepared::{MappingInput, Prepared};
 
 pub(crate) use stage_variables::expand;
 
+use endpoint::Endpoint;
 use mapping::{Answered, CompiledMapping};
 
 /// What stands behind a route.
@@ -107,7 +109,7 @@ pub(crate) struct Compiled {
 enum Kind {
     LambdaProxy(LambdaFunction),
     Lambda { function: LambdaFunction, mapping: CompiledMapping, asynchronous: bool },
-    Http { endpoint: HttpEndpoint, mapping: Option<CompiledMapping> },
+    Http { endpoint: Endpoint, mapping: Option<CompiledMapping> },
     Mock(CompiledMapping),
 }
 
@@ -120,8 +122,13 @@ pub(crate) struct Means<'a, B> {
 }
 
 impl Compiled {
-    /// Checks a configuration; the error says what is wrong with the route that has it.
-    pub(crate) fn new(config: Integration, content: Option<ContentHandling>) -> Result<Self, String> {
+    /// Checks a configuration; the error says what is wrong with the route that has it. `must_answer`: somebody waits for what
+    /// an integration response makes of its answer.
+    pub(crate) fn new(
+        config: Integration,
+        content: Option<ContentHandling>,
+        must_answer: bool,
+    ) -> Result<Self, String> {
         let kind = match config {
             Integration::LambdaProxy(function) => {
                 check_timeout(function.timeout)?;
@@ -129,7 +136,7 @@ impl Compiled {
             }
             Integration::Lambda { function, mapping, asynchronous } => {
                 check_timeout(function.timeout)?;
-                Kind::Lambda { function, mapping: CompiledMapping::new(mapping)?, asynchronous }
+                Kind::Lambda { function, mapping: CompiledMapping::new(mapping, must_answer)?, asynchronous }
             }
             Integration::HttpProxy(endpoint) => {
                 check_timeout(endpoint.timeout)?;
@@ -137,10 +144,10 @@ impl Compiled {
             }
             Integration::Http { endpoint, mapping } => {
                 check_timeout(endpoint.timeout)?;
-                let mapping = Some(CompiledMapping::new(mapping)?);
+                let mapping = Some(CompiledMapping::new(mapping, must_answer)?);
                 Kind::Http { endpoint: endpoint.checked()?, mapping }
             }
-            Integration::Mock(mapping) => Kind::Mock(CompiledMapping::new(mapping)?),
+            Integration::Mock(mapping) => Kind::Mock(CompiledMapping::new(mapping, must_answer)?),
         };
         Ok(Compiled { kind, content })
     }

@@ -73,8 +73,8 @@ impl<'a> Input<'a> {
     /// `$input.params('a')`: of the path, the query and the headers the first that has it; an empty text if none has.
     pub(super) fn param(&self, name: &str) -> Value {
         let Inputs { query, headers, .. } = self.inputs;
-        let of_query = query.iter().find(|(key, _)| key == name);
-        let found = of_query.or_else(|| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+        let of_query = query.iter().rfind(|(key, _)| key == name);
+        let found = of_query.or_else(|| headers.iter().rfind(|(key, _)| key.eq_ignore_ascii_case(name)));
         Value::text(found.map_or("", |(_, value)| value.as_str()))
     }
 

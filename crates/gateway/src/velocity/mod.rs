@@ -88,6 +88,11 @@ impl TemplateError {
     }
 }
 
+/// Whether this is a path into JSON.
+pub(crate) fn is_json_path(path: &str) -> bool {
+    json_path::JsonPath::parse(path).is_some()
+}
+
 /// What a path finds in a JSON text, as a text; none if there is nothing, or the text is not JSON.
 pub(crate) fn json_path(text: &str, path: &str) -> Option<String> {
     let found = json_path::JsonPath::parse(path)?.find(&value::Value::from_json(text)?)?;

@@ -41,6 +41,12 @@ fn answer(effect: &str, resource: &str) -> Act {
     Act::Answer(policy.to_string())
 }
 
+/// An answer with this statement.
+fn statement(statement: Value) -> Act {
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+    Act::Answer(json!({"principalId": "user-42", "policyDocument": policy}).to_string())
+}
+
 async fn stack(sources: &[&str]) -> Stack {
     Stack::start(vec![authorized(sources), route("$disconnect"), two_way("$default")]).await
 }
@@ -62,6 +68,14 @@ async fn an_authorizer_decides_first() {
         (Act::Fail(BackendError::Unavailable), 500),
         (Act::status(200), 500),
         (Act::Answer("null".to_owned()), 500),
+        (Act::Answer("no json".to_owned()), 500),
+        // Policies without a resource, without statements, and of an unknown effect.
+        (statement(json!({"Action": "execute-api:Invoke", "Effect": "Allow"})), 500),
+        (
+            Act::Answer(json!({"principalId": "u", "policyDocument": {"Version": "2012-10-17"}}).to_string()),
+            500,
+        ),
+        (statement(json!({"Action": "execute-api:Invoke", "Effect": "Maybe", "Resource": "*"})), 500),
     ] {
         stack.script.on("guard", act);
         let status = stack.handshake("/dev", &upgrade_lines(&stack.host())).await;

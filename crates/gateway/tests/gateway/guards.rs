@@ -80,7 +80,10 @@ async fn every_kind_of_integration_is_guarded() {
     });
     let lambda = Integration::Lambda {
         function: LambdaFunction::new("f"),
-        mapping: Mapping::default(),
+        mapping: Mapping {
+            responses: vec![dunlin_gateway::IntegrationResponse::new("$default")],
+            ..Mapping::default()
+        },
         asynchronous: false,
     };
     for integration in [mock, lambda] {

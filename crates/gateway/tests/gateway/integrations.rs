@@ -122,7 +122,9 @@ async fn messages_without_a_template() {
         let mapping = Mapping { request, passthrough, responses: vec![response("$default", "passed")] };
         let answer = answers(behind(Integration::Mock(mapping)), &[r#"{"statusCode":200}"#]).await;
         assert_eq!(answer[0] == "passed", passes, "{passthrough:?}: {}", answer[0]);
-        assert_eq!(is_failure(&answer[0]), !passes);
+        // U25.
+        let is_refused = answer[0].starts_with(r#"{"message": "Unsupported Media Type", "connectionId":""#);
+        assert_eq!(is_refused, !passes, "{}", answer[0]);
     }
 }
 
@@ -477,4 +479,63 @@ async fn endpoints_from_stage_variables() {
         assert_eq!(is_failure(&answer), !expected, "{target}: {answer}");
     }
     assert_eq!(endpoint.seen()["target"], "/x");
+}
+
+/// G5: a two-way route needs an integration response; a one-way route does not. H11: nor does an endpoint behind `$connect`.
+#[tokio::test]
+async fn answers_need_an_integration_response() {
+    let only_errors = || Mapping { responses: vec![response("/[45]../", "an error")], ..Mapping::default() };
+    let answer = answers(
+        behind(Integration::Mock(only_errors())),
+        &[r#"{"statusCode":200}"#, r#"{"statusCode":404}"#],
+    );
+    let answer = answer.await;
+    assert!(is_failure(&answer[0]), "{}", answer[0]);
+    assert_eq!(answer[1], "an error");
+
+    let one_way = RouteConfig { two_way: false, ..behind(Integration::Mock(only_errors())) };
+    let stack =
+        Stack::start(vec![RouteConfig { key: "quiet".to_owned(), ..one_way }, two_way("$default")]).await;
+    stack.script.on("default", Act::Echo);
+    let mut client = stack.connect().await;
+    client.send(r#"{"action":"quiet","statusCode":200}"#).await;
+    client.send("after").await;
+    assert_eq!(client.text().await, "after");
+
+    let endpoint = Endpoint::start().await;
+    let http = Integration::Http { endpoint: endpoint.at("/teapot"), mapping: Mapping::default() };
+    let mock = Integration::Mock(Mapping {
+        request: templates(&[("$default", r#"{"statusCode": 200}"#)]),
+        ..Mapping::default()
+    });
+    for (integration, expected) in [(http, 101), (mock, 500)] {
+        let connect = RouteConfig { integration: Some(integration), ..route("$connect") };
+        let stack = Stack::start(vec![connect]).await;
+        assert_eq!(stack.handshake("/dev", &upgrade_lines(&stack.host())).await, expected);
+    }
+}
+
+/// G6: every kind of source, on the only route that has all of them.
+#[tokio::test]
+async fn every_source_is_mapped() {
+    let endpoint = Endpoint::start().await;
+    let parameters = [
+        ("integration.request.header.one", "route.request.header.X-Many"),
+        ("integration.request.header.all", "route.request.multivalueheader.x-many"),
+        ("integration.request.querystring.one", "route.request.querystring.q"),
+        ("integration.request.querystring.all", "route.request.multivaluequerystring.q"),
+        ("integration.request.header.variable", "stageVariables.v"),
+    ];
+    let mut target = endpoint.at("/x");
+    target.parameters = parameters.map(|(to, from)| (to.to_owned(), from.to_owned())).into();
+    let connect = RouteConfig { integration: Some(Integration::HttpProxy(target)), ..route("$connect") };
+    let mut api = api("a1", vec![connect]);
+    api.stages[0].variables = vec![("v".to_owned(), "of the stage".to_owned())];
+    let stack = Stack::start_with(config(), vec![api]).await;
+    let lines = upgrade_lines(&stack.host()) + "X-Many: a\r\nX-Many: b\r\n";
+    assert_eq!(stack.handshake("/dev?q=1&q=2", &lines).await, 101);
+    let seen = endpoint.seen();
+    assert_eq!(seen["target"], "/x?one=2&all=1%2C2");
+    assert_eq!((&seen["headers"]["one"], &seen["headers"]["all"]), (&json!("b"), &json!("a,b")));
+    assert_eq!(seen["headers"]["variable"], "of the stage");
 }
