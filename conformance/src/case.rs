@@ -37,6 +37,8 @@ pub enum Mark {
 pub enum Need {
     /// Nothing.
     Nothing,
+    /// That nobody else does anything meanwhile: it counts.
+    Quiet,
     /// Minutes or hours: on a virtual clock where the gateway has one, else only if slow cases are asked for. It runs
     /// alone, since others would notice the time.
     Time,
@@ -62,6 +64,10 @@ pub enum Unmet {
 impl Case {
     pub(crate) const fn new(id: &'static str, mark: Mark, says: &'static str, check: Check) -> Self {
         Case { id, mark, says, need: Need::Nothing, check }
+    }
+
+    pub(crate) const fn in_quiet(self) -> Self {
+        Case { need: Need::Quiet, ..self }
     }
 
     pub(crate) const fn takes_time(self) -> Self {

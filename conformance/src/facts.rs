@@ -38,20 +38,7 @@ pub const UNSEEN: &[(&str, &str)] = &[
     ("T7", "that there is no order; any order is right"),
     ("A8", "what browsers cannot do"),
     ("Q7", "what is billed is on the bill"),
-    ("H4", "the template reader of the local stack does not take what it needs yet"),
-    ("H5", "the template reader of the local stack does not take what it needs yet"),
-    ("H6", "the template reader of the local stack does not take what it needs yet"),
-    ("C13", "the template reader of the local stack does not take what it needs yet"),
-    ("A10", "the template reader of the local stack does not take what it needs yet"),
-    ("M1", "the template reader of the local stack does not take what it needs yet"),
-    ("M2", "the template reader of the local stack does not take what it needs yet"),
-    ("M3", "the template reader of the local stack does not take what it needs yet"),
-    ("M4", "the template reader of the local stack does not take what it needs yet"),
-    ("L1", "the template reader of the local stack does not take what it needs yet"),
-    ("L2", "the template reader of the local stack does not take what it needs yet"),
-    ("L3", "the template reader of the local stack does not take what it needs yet"),
-    ("L4", "the template reader of the local stack does not take what it needs yet"),
-    ("R10a", "the template reader of the local stack does not take what it needs yet"),
+    ("L4", "where execution logs go is the operator's choice; no address leads there"),
 ];
 
 /// Every fact of the sections that gateways are checked for, in order.

@@ -36,4 +36,4 @@ pub(crate) use case::{equal, fails, holds};
 pub use endpoint::Endpoint;
 pub use observer::{Event, Observer};
 pub use run::{Outcome, Verdict, run};
-pub use site::{Api, Control, Site};
+pub use site::{Api, Control, Domain, Site};

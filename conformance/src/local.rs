@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Api, Control, Endpoint, Site,
+    Api, Control, Domain, Endpoint, Site,
     wire::{Address, Keys, Roots},
 };
 
@@ -29,6 +29,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The stage of each API that clients use; another one is there to be refused.
 const STAGE: &str = "conformance";
+
+/// A custom domain, which leads nowhere: clients of the suite say that they mean it.
+const DOMAIN: &str = "ws.conformance.example";
+
+/// The base path of the template's mapping.
+const BASE_PATH: &str = "/base";
 
 /// A running stack.
 pub struct LocalStack {
@@ -42,14 +48,22 @@ struct Ready {
     region: String,
     access_key_id: String,
     secret_access_key: String,
-    ca_file: PathBuf,
+    ca_file: Option<PathBuf>,
     control_token: Option<String>,
     apis: Vec<ReadyApi>,
+    #[serde(default)]
+    api_keys: Vec<ReadyApiKey>,
+}
+
+#[derive(Deserialize)]
+struct ReadyApiKey {
+    value: String,
 }
 
 #[derive(Deserialize)]
 struct ReadyApi {
     logical_id: String,
+    api_id: String,
     stage: String,
     ws: String,
     wss: String,
@@ -63,7 +77,7 @@ impl LocalStack {
     /// It does not start, or is not ready in time; what it says is on standard error.
     pub async fn start(program: &Path, template: &Path) -> Result<(Self, Site)> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let ready_file = folder.path().join("ready.json");
+        let (ready_file, access_log) = (folder.path().join("ready.json"), folder.path().join("access.log"));
         let endpoint = Endpoint::start().await.context("cannot listen on loopback")?;
         let mut command = Command::new(program);
         command
@@ -72,6 +86,11 @@ impl LocalStack {
             .arg(template)
             .arg("--parameter")
             .arg(format!("EndpointUrl={}", endpoint.url()))
+            .args(["--parameter", "AccessLogs=on", "--parameter"])
+            .arg(format!("DomainName={DOMAIN}"))
+            .args(["--parameter", "CertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/local"])
+            .arg("--access-log")
+            .arg(&access_log)
             .arg("--ready-file")
             .arg(&ready_file)
             .stdin(Stdio::null())
@@ -102,7 +121,8 @@ impl LocalStack {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let text = std::fs::read_to_string(&ready_file).context("cannot read the ready file")?;
         let ready: Ready = serde_json::from_str(&text).context("the ready file is none that is known")?;
-        let site = ready.site(endpoint)?;
+        let mut site = ready.site(endpoint)?;
+        site.set_access_log(access_log);
         Ok((LocalStack { child, _folder: folder }, site))
     }
 
@@ -125,18 +145,27 @@ impl LocalStack {
 impl Ready {
     fn site(self, endpoint: Endpoint) -> Result<Site> {
         let address = |url: &str| Address::parse(url).map_err(anyhow::Error::msg);
-        let mut site = Site::new(Roots::read(Some(&self.ca_file)).map_err(anyhow::Error::msg)?);
+        let mut site = Site::new(Roots::read(self.ca_file.as_deref()).map_err(anyhow::Error::msg)?);
         for api in self.apis.iter().filter(|api| api.stage == STAGE) {
             let known = Api::ALL.into_iter().find(|known| known.logical_id() == api.logical_id);
             let Some(known) = known else { bail!("the template has an API {} more", api.logical_id) };
             let plain = address(&api.ws)?;
+            site.set_own_host(known, format!("{}.execute-api.{}.amazonaws.com", api.api_id, self.region));
             if known == Api::Main {
+                site.set_domain(Domain {
+                    address: plain.clone(),
+                    host: DOMAIN.to_owned(),
+                    base_path: BASE_PATH.to_owned(),
+                });
                 site.set_secure(address(&api.wss)?);
                 if let Some(token) = &self.control_token {
                     site.set_control(Control { address: plain.clone(), token: token.clone() });
                 }
             }
             site.add(known, plain);
+        }
+        if let Some(key) = self.api_keys.into_iter().next() {
+            site.set_api_key(key.value);
         }
         site.set_keys(Keys::new(&self.access_key_id, &self.secret_access_key, None, &self.region));
         site.set_endpoint(endpoint);

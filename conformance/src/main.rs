@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use dunlin_conformance::{
-    Api, Case, Outcome, Site, Verdict, cases,
+    Api, Case, Domain, Outcome, Site, Verdict, cases,
     local::LocalStack,
     report::{Report, known_ids},
     run,
@@ -38,6 +38,12 @@ struct Args {
     /// WebSocket URL of another API of the template; may be repeated. Cases of APIs without one are skipped.
     #[arg(long = "api", value_name = "NAME=URL", value_parser = parse_api)]
     apis: Vec<(Api, Address)>,
+    /// URL of a custom domain of the API Main, with its base path.
+    #[arg(long, value_name = "URL")]
+    domain: Option<String>,
+    /// Variable of the environment that has the API key of the API Keyed.
+    #[arg(long, value_name = "VARIABLE", default_value = "CONFORMANCE_API_KEY")]
+    api_key_from: String,
     /// Certificate authority to trust besides the system's, in PEM.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -169,7 +175,14 @@ fn remote(args: &Args) -> Result<Site, String> {
     if let Some(management) = &args.management {
         site.set_management(Address::parse(management)?);
     }
+    if let Some(domain) = &args.domain {
+        let address = Address::parse(domain)?;
+        site.set_domain(Domain { host: address.authority(), base_path: address.path.clone(), address });
+    }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(key) = variable(&args.api_key_from) {
+        site.set_api_key(key);
+    }
     match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), variable("AWS_REGION")) {
         (Some(id), Some(secret), Some(region)) => {
             site.set_keys(Keys::new(&id, &secret, variable("AWS_SESSION_TOKEN"), &region));

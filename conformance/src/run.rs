@@ -45,7 +45,7 @@ pub async fn run(
     mut progress: impl FnMut(&Outcome),
 ) -> Vec<Outcome> {
     let (alone, together): (Vec<_>, Vec<_>) =
-        cases.into_iter().enumerate().partition(|(_, case)| case.need == Need::Time);
+        cases.into_iter().enumerate().partition(|(_, case)| case.need != Need::Nothing);
     let mut outcomes = Vec::new();
     for (cases, at_once) in [(together, CASES_AT_ONCE), (alone, 1)] {
         let running =

@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     Checked, Endpoint, Unmet, fails,
@@ -8,6 +13,9 @@ use crate::{
 
 /// How long a step may take, unless the site says otherwise: longer than the cold start of a function on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a local gateway asks for before it tells or does what the service does not.
+const CONTROL_TOKEN: &str = "x-dunlin-control-token";
 
 /// The APIs of the suite's template.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,11 +42,17 @@ pub enum Api {
     Literal,
     /// An HTTP endpoint behind `$connect`.
     Proxied,
+    /// An API key.
+    Keyed,
+    /// A parameter that must be there.
+    Required,
+    /// No host of its own.
+    Hidden,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Api; 11] = [
+    pub const ALL: [Api; 14] = [
         Api::Main,
         Api::Bare,
         Api::Guarded,
@@ -50,6 +64,9 @@ impl Api {
         Api::Nested,
         Api::Literal,
         Api::Proxied,
+        Api::Keyed,
+        Api::Required,
+        Api::Hidden,
     ];
 
     /// Its logical id in the template.
@@ -66,6 +83,9 @@ impl Api {
             Api::Nested => "Nested",
             Api::Literal => "Literal",
             Api::Proxied => "Proxied",
+            Api::Keyed => "Keyed",
+            Api::Required => "Required",
+            Api::Hidden => "Hidden",
         }
     }
 }
@@ -78,12 +98,27 @@ pub struct Site {
     keys: Option<Keys>,
     control: Option<Control>,
     endpoint: Option<Endpoint>,
+    domain: Option<Domain>,
+    api_key: Option<String>,
+    own_hosts: BTreeMap<Api, String>,
+    access_log: Option<PathBuf>,
     /// Whether cases may take minutes and hours.
     pub slow: bool,
     /// Who is trusted over TLS.
     pub roots: Roots,
     /// How long a single step may take.
     pub patience: Duration,
+}
+
+/// A custom domain, under whose base path [`Api::Main`] is.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Where it leads.
+    pub address: Address,
+    /// What the `Host` header says.
+    pub host: String,
+    /// Starts with a slash.
+    pub base_path: String,
 }
 
 /// What a local gateway has besides: a clock that can be moved.
@@ -111,6 +146,10 @@ impl Site {
             keys: None,
             control: None,
             endpoint: None,
+            domain: None,
+            api_key: None,
+            own_hosts: BTreeMap::new(),
+            access_log: None,
             slow: false,
             roots,
             patience: PATIENCE,
@@ -147,9 +186,30 @@ impl Site {
         self.endpoint = Some(endpoint);
     }
 
+    /// Names its custom domain.
+    pub fn set_domain(&mut self, domain: Domain) {
+        self.domain = Some(domain);
+    }
+
+    /// Gives it the API key of [`Api::Keyed`].
+    pub fn set_api_key(&mut self, key: String) {
+        self.api_key = Some(key);
+    }
+
+    /// Names the host that an API has of its own, if it is reached under another one.
+    pub fn set_own_host(&mut self, api: Api, host: String) {
+        self.own_hosts.insert(api, host);
+    }
+
+    /// Names the file that its stages log accesses to.
+    pub fn set_access_log(&mut self, file: PathBuf) {
+        self.access_log = Some(file);
+    }
+
     /// Every address that it has.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.apis.values().chain(&self.management).chain(&self.secure)
+        let domain = self.domain.as_ref().map(|domain| &domain.address);
+        self.apis.values().chain(&self.management).chain(&self.secure).chain(domain)
     }
 
     /// The same gateway under other addresses.
@@ -160,8 +220,12 @@ impl Site {
             management: self.management.as_ref().map(&place),
             secure: self.secure.as_ref().map(&place),
             keys: self.keys.clone(),
-            control: self.control.clone(),
+            control: self.control.clone().map(|own| Control { address: place(&own.address), ..own }),
             endpoint: self.endpoint.clone(),
+            domain: self.domain.clone().map(|own| Domain { address: place(&own.address), ..own }),
+            api_key: self.api_key.clone(),
+            own_hosts: self.own_hosts.clone(),
+            access_log: self.access_log.clone(),
             slow: self.slow,
             roots: self.roots.clone(),
             patience: self.patience,
@@ -215,6 +279,36 @@ impl Site {
         self.endpoint.as_ref().ok_or_else(skipped)
     }
 
+    pub(crate) fn domain(&self) -> Checked<&Domain> {
+        self.domain.as_ref().ok_or_else(|| Unmet::Skipped("no custom domain is named".to_owned()))
+    }
+
+    pub(crate) fn api_key(&self) -> Checked<&str> {
+        let skipped = || Unmet::Skipped("the key of the API Keyed is not given".to_owned());
+        self.api_key.as_deref().ok_or_else(skipped)
+    }
+
+    pub(crate) fn access_log(&self) -> Checked<&Path> {
+        let skipped = || Unmet::Skipped("where the target logs accesses cannot be read from here".to_owned());
+        self.access_log.as_deref().ok_or_else(skipped)
+    }
+
+    /// The host that an API has of its own.
+    pub(crate) fn own_host(&self, api: Api) -> Checked<String> {
+        Ok(self.own_hosts.get(&api).cloned().unwrap_or(self.address(api)?.authority()))
+    }
+
+    /// The metrics of a local gateway, as a page for Prometheus.
+    pub(crate) async fn metrics(&self) -> Checked<String> {
+        let skipped =
+            || Unmet::Skipped("the metrics of the target are the account's, in CloudWatch".to_owned());
+        let control = self.control.as_ref().ok_or_else(skipped)?;
+        let call = Call::new("GET", &control.address, "").at("/_dunlin/metrics");
+        let answer = call.header(CONTROL_TOKEN, &control.token).send(self).await?;
+        crate::equal("status of the metrics", answer.status, 200)?;
+        Ok(answer.body)
+    }
+
     /// A plain handshake with an API.
     pub(crate) fn handshake(&self, api: Api) -> Checked<Handshake> {
         Ok(Handshake::to(self.address(api)?))
@@ -258,7 +352,7 @@ impl Control {
     async fn advance(&self, site: &Site, duration: Duration) -> Checked {
         let body = format!("{{\"advance_ms\":{}}}", duration.as_millis());
         let call = Call::new("POST", &self.address, "").at("/_dunlin/clock").body(body);
-        let answer = call.header("x-dunlin-control-token", &self.token).send(site).await?;
+        let answer = call.header(CONTROL_TOKEN, &self.token).send(site).await?;
         match answer.status {
             200..=299 => Ok(()),
             404 => Err(Unmet::Skipped("the gateway has no clock that can be moved".to_owned())),

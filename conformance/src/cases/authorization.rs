@@ -183,6 +183,20 @@ pub(super) const CASES: &[Case] = &[
     Case::new("A9.forged", Documented, "so is one that is signed with another secret", |site| {
         Box::pin(async { refused(site, signed(site, &site.keys()?.forged())?, 403).await })
     }),
+    Case::new("A10.key", Documented, "a handshake with a key of a usage plan is let in", |site| {
+        Box::pin(async {
+            opened(site, site.handshake(Api::Keyed)?.header("x-api-key", site.api_key()?)).await
+        })
+    }),
+    Case::new("A10.missing", Inferred, "one without is refused with 403", |site| {
+        Box::pin(async { refused(site, site.handshake(Api::Keyed)?, 403).await })
+    }),
+    Case::new("A10.unknown", Inferred, "so is one with a key that nobody has", |site| {
+        Box::pin(async {
+            let handshake = site.handshake(Api::Keyed)?.header("x-api-key", "a-key-that-nobody-was-given");
+            refused(site, handshake, 403).await
+        })
+    }),
 ];
 
 /// What lets a client in, for this resource.

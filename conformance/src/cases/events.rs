@@ -161,6 +161,23 @@ pub(super) const CASES: &[Case] = &[
             equal("keys of identity", identity_keys(&message(site, Api::Main).await?), ["sourceIp"])
         })
     }),
+    Case::new("E1.key", Observed, "with an API key apiKey and apiKeyId are there too", |site| {
+        Box::pin(async {
+            let key = site.api_key()?;
+            let mut observer = site.observer().await?;
+            let handshake = observer.watch(site.handshake(Api::Keyed)?).header("x-api-key", key);
+            let _client = handshake.send(site).await?.opened()?;
+            let event = observer.event("CONNECT").await?;
+            let identity = event.context("identity");
+            holds(
+                "apiKey is the key",
+                identity["apiKey"].as_str() == Some(key),
+                identity.get("apiKey").is_some(),
+            )?;
+            holds("apiKeyId", identity["apiKeyId"].is_string(), identity.get("apiKeyId").is_some())?;
+            holds("x-api-key in the headers", event.header("x-api-key") == Some(key), event.keys())
+        })
+    }),
     Case::new("E2.form", Observed, "ids are 11 bytes in URL-safe base64", |site| {
         Box::pin(async {
             let event = message(site, Api::Main).await?;

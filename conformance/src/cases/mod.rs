@@ -3,12 +3,16 @@
 mod authorization;
 mod deflate;
 mod disconnect;
+mod domains;
 mod events;
 mod handshake;
 mod headers;
 mod integrations;
 mod keep_alive;
+mod logs;
 mod management;
+mod metrics;
+mod models;
 mod responses;
 mod routing;
 mod throttles;
@@ -19,8 +23,9 @@ use crate::Case;
 
 /// Every case, in the order of the facts.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    let sections: [&'static [Case]; 12] = [
+    let sections: [&'static [Case]; 16] = [
         handshake::CASES,
+        domains::CASES,
         headers::CASES,
         routing::CASES,
         wire_rules::CASES,
@@ -32,6 +37,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         throttles::CASES,
         keep_alive::CASES,
         authorization::CASES,
+        models::CASES,
+        logs::CASES,
+        metrics::CASES,
     ];
     sections.into_iter().flatten()
 }

@@ -22,6 +22,7 @@ pub struct Call<'a> {
     headers: Vec<(&'a str, String)>,
     body: Bytes,
     keys: Option<&'a Keys>,
+    host: Option<&'a str>,
 }
 
 /// What came of it.
@@ -39,13 +40,19 @@ impl<'a> Call<'a> {
     /// A call of `method` to `address`, its path followed by `more`.
     pub fn new(method: &'a str, address: &'a Address, more: &str) -> Self {
         let target = format!("{}{more}", address.path);
-        Call { method, address, target, headers: Vec::new(), body: Bytes::new(), keys: None }
+        Call { method, address, target, headers: Vec::new(), body: Bytes::new(), keys: None, host: None }
     }
 
     /// With another path.
     #[must_use]
     pub fn at(self, path: &str) -> Self {
         Call { target: path.to_owned(), ..self }
+    }
+
+    /// With another host than the address's own.
+    #[must_use]
+    pub fn host(self, host: &'a str) -> Self {
+        Call { host: Some(host), ..self }
     }
 
     /// With a body.
@@ -80,8 +87,8 @@ impl<'a> Call<'a> {
     }
 
     async fn exchange(self, site: &Site) -> Result<HttpAnswer, Unmet> {
-        let Call { method, address, target, headers, body, keys } = self;
-        let host = address.authority();
+        let Call { method, address, target, headers, body, keys, host } = self;
+        let host = host.map_or_else(|| address.authority(), str::to_owned);
         let scheme = if address.is_tls { "https" } else { "http" };
         let mut request = Request::builder().method(method).uri(&target).header("Host", &host);
         request = request.header("Connection", "close");

@@ -54,7 +54,7 @@ fn nobody_there_is_69() {
 #[test]
 fn whoever_says_nothing_or_nonsense_fails_the_cases() {
     let args = |url| ["--patience", "1", "--only", "H1.stage,R8.frame", "--target", url];
-    let silent = answering(|stream| std::mem::forget(stream));
+    let silent = answering(std::mem::forget);
     check(&args(&silent), 1, "nothing within 1s");
     let garbled = answering(|mut stream| drop(stream.write_all(b"\x1b[31mgo away\r\n\r\n")));
     check(&args(&garbled), 1, "\\u{1b}[31mgo away");
@@ -79,7 +79,7 @@ fn whoever_says_nothing_or_nonsense_fails_the_cases() {
 
 #[test]
 fn what_the_target_lacks_is_skipped() {
-    let silent = answering(|stream| std::mem::forget(stream));
+    let silent = answering(std::mem::forget);
     let file = tempfile::NamedTempFile::new().unwrap();
     let json = file.path().to_str().unwrap();
     let args = [
