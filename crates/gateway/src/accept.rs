@@ -107,6 +107,7 @@ impl<B> Gateway<B> {
 
 /// Tells a client that there is no room for it. One that speaks TLS would not understand.
 async fn turn_away<B>(gateway: Arc<Gateway<B>>, tcp: TcpStream, _turned_away: OwnedSemaphorePermit) {
+    let _ = tcp.set_nodelay(true);
     let mut first = [0];
     match timeout(GOODBYE_TIME_MAX, tcp.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] != TLS_HANDSHAKE => {}

@@ -233,6 +233,7 @@ impl<B: Backend> Handshake<B> {
         let version = head.single("sec-websocket-version");
         let version =
             version.ok_or_else(|| bad("exactly one header Sec-WebSocket-Version is expected, with 13"))?;
+        // RFC 6455, section 4.4. What the service does is not known.
         if version != "13" {
             let problem = "version 13 of the WebSocket protocol is expected";
             return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, problem));
