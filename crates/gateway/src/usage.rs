@@ -13,6 +13,9 @@ use crate::{
     throttle::{Bucket, Throttle},
 };
 
+/// Characters of an API key that a log may show, of the 20 that it has at least.
+const SHOWN_CHARS: usize = 6;
+
 /// An API key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeyConfig {
@@ -28,6 +31,15 @@ impl fmt::Debug for ApiKeyConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ApiKeyConfig { id, enabled, value: _ } = self;
         f.debug_struct("ApiKeyConfig").field("id", id).field("enabled", enabled).finish_non_exhaustive()
+    }
+}
+
+impl ApiKeyConfig {
+    /// The value as a log may show it: its end, as the service's execution logs do.
+    pub(crate) fn masked(&self) -> String {
+        let shown =
+            self.value.char_indices().rev().nth(SHOWN_CHARS - 1).map_or("", |(at, _)| &self.value[at..]);
+        format!("{}{shown}", "*".repeat(self.value.len() - shown.len()))
     }
 }
 

@@ -75,7 +75,8 @@ fn error<'r>(report: &'r Report<'_>, name: &str) -> Option<Cow<'r, str>> {
 /// The kinds of gateway responses, as they are called for all APIs of the service; which one it is here is our choice.
 fn response_type(report: &Report<'_>) -> &'static str {
     match (report.status, report.integration.is_some()) {
-        (400, false) => "BAD_REQUEST_BODY",
+        (400, false) if report.message_id.is_some() => "BAD_REQUEST_BODY",
+        (400, false) => "BAD_REQUEST_PARAMETERS",
         (401, false) => "UNAUTHORIZED",
         (403, false) => "ACCESS_DENIED",
         (415, _) => "UNSUPPORTED_MEDIA_TYPE",
@@ -92,6 +93,8 @@ fn identity<'r>(report: &'r Report<'_>, name: &str) -> Option<Cow<'r, str>> {
     match name {
         "sourceIp" => Some(report.connection.source_ip.to_string().into()),
         "userAgent" => report.connection.user_agent.as_deref().map(Cow::Borrowed),
+        "apiKey" => report.connection.api_key.as_ref().map(|key| key.masked().into()),
+        "apiKeyId" => report.connection.api_key.as_ref().map(|key| Cow::Borrowed(key.id.as_str())),
         _ => None,
     }
 }

@@ -32,18 +32,14 @@ impl Source {
             let path = format!("${path}");
             return is_json_path(&path).then(|| Source::Body(path.into()));
         }
-        let kinds: [(&str, fn(Box<str>) -> Source); 6] = [
-            ("route.request.header.", Source::Header),
-            ("route.request.querystring.", Source::Query),
-            ("route.request.multivalueheader.", Source::Headers),
-            ("route.request.multivaluequerystring.", Source::Queries),
-            ("stageVariables.", Source::StageVariable),
-            ("context.", Source::Context),
-        ];
-        kinds.into_iter().find_map(|(prefix, source)| {
-            let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;
-            Some(source(name.into()))
-        })
+        let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| !name.is_empty()).map(Box::from);
+        named("route.request.header.")
+            .map(Source::Header)
+            .or_else(|| named("route.request.querystring.").map(Source::Query))
+            .or_else(|| named("route.request.multivalueheader.").map(Source::Headers))
+            .or_else(|| named("route.request.multivaluequerystring.").map(Source::Queries))
+            .or_else(|| named("stageVariables.").map(Source::StageVariable))
+            .or_else(|| named("context.").map(Source::Context))
     }
 
     /// Its value, if there is one.

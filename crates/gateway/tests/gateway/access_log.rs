@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use dunlin_gateway::{
-    AccessLogConfig, ApiConfig, Authorization, AuthorizerConfig, BackendError, ConfigError, Gateway,
-    GatewayConfig, Permitted, RouteConfig, StageConfig, StageThrottles, Throttle,
+    AccessLogConfig, ApiConfig, ApiKeyConfig, Authorization, AuthorizerConfig, BackendError, ConfigError,
+    Gateway, GatewayConfig, ModelConfig, Permitted, RequestModels, RouteConfig, StageConfig, StageThrottles,
+    Throttle, UsagePlanConfig,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -350,4 +351,49 @@ fn formats_without_an_id_are_refused() {
         let expected = ConfigError::Stage { api_id: "a1".to_owned(), stage: "dev".to_owned(), problem };
         assert_eq!(error, expected);
     }
+}
+
+/// M3, E1, A10: why a body does not fit, and whose key let the client in; the key itself is masked.
+#[tokio::test]
+async fn guards_are_logged() {
+    let format = "$context.requestId $context.status $context.error.responseType $context.identity.apiKey \
+                  $context.identity.apiKeyId $context.error.validationErrorString";
+    let say = RouteConfig {
+        request_models: Some(RequestModels {
+            selection: "x".to_owned(),
+            by_key: vec![("$default".to_owned(), "Say".to_owned())],
+        }),
+        ..two_way("$default")
+    };
+    let connect = RouteConfig {
+        api_key_required: true,
+        required_parameters: vec!["route.request.querystring.room".to_owned()],
+        ..RouteConfig::new("$connect")
+    };
+    let (mut api, mut log) = logged(format, vec![connect, say]);
+    api.models = vec![ModelConfig { name: "Say".to_owned(), schema: json!({"required": ["text"]}) }];
+    let mut config = controlled();
+    config.api_keys =
+        vec![ApiKeyConfig { id: "key1".to_owned(), value: "0123456789abcdefghij".to_owned(), enabled: true }];
+    config.usage_plans = vec![UsagePlanConfig {
+        id: "plan".to_owned(),
+        stages: vec![("a1b2c3d4e5".to_owned(), "dev".to_owned())],
+        keys: vec!["key1".to_owned()],
+        ..UsagePlanConfig::default()
+    }];
+    let stack = Stack::start_with(config, vec![api]).await;
+    let mut rest = async || {
+        let line = log.line().await;
+        line.split_once(' ').unwrap().1.to_owned()
+    };
+    let lines = upgrade_lines(&stack.host());
+    stack.handshake("/dev?room=a", &lines).await;
+    assert_eq!(rest().await, "403 ACCESS_DENIED - - -");
+    stack.handshake("/dev", &(lines + "x-api-key: 0123456789abcdefghij\r\n")).await;
+    assert_eq!(rest().await, "400 BAD_REQUEST_PARAMETERS - - -");
+    let mut client = stack.connect_to("/dev?room=a", &[("x-api-key", "0123456789abcdefghij")]).await;
+    let key = "**************efghij key1";
+    assert_eq!(rest().await, format!("200 - {key} -"));
+    client.send("{}").await;
+    assert_eq!(rest().await, format!("400 BAD_REQUEST_BODY {key} at '': missing properties 'text'"));
 }
