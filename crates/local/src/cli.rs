@@ -26,6 +26,104 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Publishes one MQTT message.
     Publish(PublishArgs),
+    /// Reads the clock of a running stack, or sets it ahead.
+    Clock(ClockArgs),
+    /// Has things go wrong in a running stack.
+    Fault(FaultArgs),
+    /// Prints the metrics of a running stack.
+    Metrics(ReadyFileArg),
+}
+
+/// Which running stack.
+#[derive(clap::Args)]
+pub(crate) struct ReadyFileArg {
+    /// The ready file that `dunlin up` wrote.
+    #[arg(long, env = "DUNLIN_READY_FILE", value_name = "FILE", global = true, default_value = "ready.json")]
+    pub(crate) ready_file: PathBuf,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+    dunlin clock advance 10m --ready-file ready.json    # idle connections are closed when this returns")]
+pub(crate) struct ClockArgs {
+    #[command(flatten)]
+    pub(crate) ready_file: ReadyFileArg,
+    #[command(subcommand)]
+    pub(crate) action: Option<ClockAction>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClockAction {
+    /// Sets it ahead; what is due by then has been started when this returns.
+    Advance {
+        /// Such as 500ms, 30s, 10m or 2h.
+        #[arg(value_parser = parse_duration)]
+        by: Duration,
+    },
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    dunlin fault set lost disconnect_drop --share 0.5\n  \
+    dunlin fault set slow function_delay --route join --delay 2s --count 10\n  \
+    dunlin fault remove --all\n\n\
+    Faults: disconnect_delay, disconnect_drop, disconnect_duplicate, post_error, cut, freeze, function_delay,\n\
+    function_error, function_throttle, function_crash, cold_start. docs/control.md describes them.")]
+pub(crate) struct FaultArgs {
+    #[command(flatten)]
+    pub(crate) ready_file: ReadyFileArg,
+    #[command(subcommand)]
+    pub(crate) action: FaultAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FaultAction {
+    /// Shows the rules, and what each has hit.
+    List,
+    /// Adds a rule, or changes the one with its id.
+    Set(FaultRule),
+    /// Removes a rule, or all.
+    Remove {
+        /// The rule's id.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every rule.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// A rule as the command line has it.
+#[derive(clap::Args)]
+pub(crate) struct FaultRule {
+    /// Names the rule.
+    pub(crate) id: String,
+    /// What goes wrong.
+    pub(crate) fault: String,
+    /// Route key.
+    #[arg(long)]
+    pub(crate) route: Option<String>,
+    /// Connection id.
+    #[arg(long)]
+    pub(crate) connection: Option<String>,
+    /// Function, as the template names it.
+    #[arg(long)]
+    pub(crate) function: Option<String>,
+    /// Part that is hit, from 0 to 1.
+    #[arg(long)]
+    pub(crate) share: Option<f64>,
+    /// Decides which part.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Hits at most.
+    #[arg(long)]
+    pub(crate) count: Option<u64>,
+    /// How late, such as 500ms or 10m.
+    #[arg(long, value_parser = parse_duration)]
+    pub(crate) delay: Option<Duration>,
+    /// Status of a post: 410, 429 or 500.
+    #[arg(long)]
+    pub(crate) status: Option<u16>,
 }
 
 #[derive(clap::Args)]
@@ -166,6 +264,22 @@ fn parse_protocol(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let parsed = millis.and_then(|millis| number.parse::<u64>().ok()?.checked_mul(millis));
+    parsed
+        .map(Duration::from_millis)
+        .ok_or_else(|| "a time such as 500ms, 30s, 10m or 2h is expected".to_owned())
+}
+
 /// Longest wait that a command line may ask for: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
@@ -173,5 +287,35 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("a number of seconds from 0 to {SECONDS_MAX} is expected")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("500ms", Some(500)),
+            ("30s", Some(30_000)),
+            ("10m", Some(600_000)),
+            ("2h", Some(7_200_000)),
+            ("0s", Some(0)),
+            ("10", None),
+            ("m", None),
+            ("1.5h", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("9999999999999999h", None),
+        ] {
+            assert_eq!(parse_duration(text).ok().map(|duration| duration.as_millis()), expected, "{text}");
+        }
     }
 }

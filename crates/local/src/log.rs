@@ -21,7 +21,11 @@ use crate::{cli::Command, up::rules::LOG_GROUP_TARGET};
 pub(crate) fn start(command: &Command) {
     let default = match command {
         Command::Up(_) => "info,mqtt5=warn,mqtt5::broker::client_handler=error,dynoxide=error",
-        Command::Connect(_) | Command::Publish(_) => "off",
+        Command::Connect(_)
+        | Command::Publish(_)
+        | Command::Clock(_)
+        | Command::Fault(_)
+        | Command::Metrics(_) => "off",
     };
     let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()

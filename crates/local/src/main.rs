@@ -1,11 +1,12 @@
 //! `dunlin`: the WebSocket API of a template, with its functions, tables and topic rules, in one process on this
-//! machine; and the two small clients that a first walk through it needs.
+//! machine; the two small clients that a first walk through it needs; and the hands on its clock and faults.
 //!
 //! This program joins the parts and owns what they share: addresses, credentials, certificates, the data folder. It is
 //! the only one that knows them all; none of them knows another.
 
 mod cli;
 mod connect;
+mod control;
 mod failure;
 mod log;
 mod publish;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
             Command::Up(args) => up::run(args).await,
             Command::Connect(args) => connect::run(args).await,
             Command::Publish(args) => publish::run(args).await,
+            Command::Clock(args) => control::clock(args).await,
+            Command::Fault(args) => control::fault(args).await,
+            Command::Metrics(args) => control::metrics(args).await,
         }
     });
     // A blocking read of standard input may still be waiting; it must not hold the process.

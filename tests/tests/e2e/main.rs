@@ -6,6 +6,7 @@ mod addresses;
 mod browser;
 mod client;
 mod command_line;
+mod controlled;
 mod dead_letters;
 mod doors;
 mod follow;

@@ -162,3 +162,44 @@ async fn expire(tables: Tables, stop: CancellationToken) {
         tables.sweep().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dunlin_stack::Place;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn items_expire_when_the_clock_is_set_ahead() {
+        let table = Table {
+            logical_id: "Rows".to_owned(),
+            name: "rows".to_owned(),
+            arn: String::new(),
+            at: Place { file: Path::new("template.yaml").into(), line: 1, column: 1 },
+            create_table: json!({
+                "TableName": "rows",
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            }),
+            ttl_attribute: Some("expires_at".to_owned()),
+        };
+        let ahead = Arc::new(AtomicU64::new(0));
+        let database = open(None, &ahead).unwrap();
+        ensure(&database, &table).unwrap();
+        let tables = Tables { database: database.clone(), ahead };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (key, expires_at) in [("soon", now + 3_600), ("late", now + 3 * 3_600)] {
+            let item = json!({"pk": {"S": key}, "expires_at": {"N": expires_at.to_string()}});
+            database.put_item(from_json(json!({"TableName": "rows", "Item": item})).unwrap()).unwrap();
+        }
+        let left = || {
+            let scanned = database.scan(from_json(json!({"TableName": "rows"})).unwrap()).unwrap();
+            to_json(&scanned).unwrap()["Count"].as_u64()
+        };
+        tables.set_ahead(Duration::from_secs(1_800)).await;
+        assert_eq!(left(), Some(2));
+        tables.set_ahead(Duration::from_secs(2 * 3_600)).await;
+        assert_eq!(left(), Some(1));
+    }
+}
