@@ -67,7 +67,7 @@ pub(crate) enum ClockAction {
     dunlin fault set lost disconnect_drop --share 0.5\n  \
     dunlin fault set slow function_delay --route join --delay 2s --count 10\n  \
     dunlin fault remove --all\n\n\
-    Faults: disconnect_delay, disconnect_drop, disconnect_duplicate, post_error, cut, freeze, function_delay,\n\
+    Faults: disconnect_delay, disconnect_drop, disconnect_duplicate, post_error, cut, freeze, function_delay, \
     function_error, function_throttle, function_crash, cold_start. docs/control.md describes them.")]
 pub(crate) struct FaultArgs {
     #[command(flatten)]

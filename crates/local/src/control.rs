@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
@@ -167,9 +167,14 @@ impl RunningStack {
 }
 
 fn print(text: &str) {
-    // Lists of rules are for eyes; everything else stays as it is.
-    let shown = serde_json::from_str::<Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
-    let shown = shown.unwrap_or_else(|_| text.trim_end().to_owned());
+    // A list is for eyes too: one rule a line.
+    let shown = match serde_json::from_str::<Vec<&RawValue>>(text) {
+        Ok(rules) if !rules.is_empty() => {
+            let rules: Vec<_> = rules.iter().map(|rule| rule.get()).collect();
+            format!("[\n  {}\n]", rules.join(",\n  "))
+        }
+        _ => text.trim_end().to_owned(),
+    };
     // Nobody may be reading any more.
     drop(writeln!(std::io::stdout().lock(), "{shown}"));
 }

@@ -77,7 +77,8 @@ async fn a_bad_day_on_request_and_what_is_told_of_it() {
     told(&stack, &["fault", "set", "cold", "cold_start", "--count", "1"]);
     client.send(echo).await;
     assert_eq!(client.text().await, echo);
-    assert!(!stack.functions().iter().any(|pid| *pid == after[0]) || stack.functions().len() == 2);
+    // The old one may not be gone yet.
+    assert!(stack.functions().iter().any(|pid| !after.contains(pid)));
     assert_eq!(told(&stack, &["fault", "remove", "--all"]).trim(), "[]");
 
     // Ten minutes pass at once.
