@@ -81,7 +81,7 @@ pub struct RouteConfig {
     pub key: String,
     /// Without one, `$connect` accepts everybody (H9) and `$disconnect` does nothing (U18).
     pub integration: Option<Integration>,
-    /// `ContentHandlingStrategy` of the integration: what becomes of the message before anybody else sees it (R11).
+    /// `ContentHandlingStrategy` of the integration: what its payload is turned into (R11).
     pub content: Option<ContentHandling>,
     /// Whether the function's body is sent to the client (T1); means nothing on `$connect` and `$disconnect` (U5).
     pub two_way: bool,

@@ -17,6 +17,9 @@ const BODY_DEPTH_MAX: usize = 64;
 /// Characters of the reason why a body does not fit: ours; it ends in logs.
 const REASON_CHARS_MAX: usize = 1_000;
 
+/// Mistakes in one body that its reason names: ours. A body can fail at every one of its items.
+const PROBLEMS_TOLD_MAX: usize = 10;
+
 /// The models of one API, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Models(HashMap<Box<str>, Arc<Model>>);
@@ -171,6 +174,9 @@ fn causes(error: &ValidationError<'_, '_>) -> String {
 }
 
 fn collect(error: &ValidationError<'_, '_>, told: &mut Vec<String>) {
+    if told.len() == PROBLEMS_TOLD_MAX {
+        return;
+    }
     let problem = match &error.kind {
         ErrorKind::Schema { .. } | ErrorKind::Group | ErrorKind::Reference { .. } => None,
         ErrorKind::Format { want, .. } => Some(format!("not valid {want}")),
@@ -311,6 +317,16 @@ mod tests {
         fits(&check, &nested(BODY_DEPTH_MAX), None);
         fits(&check, &nested(BODY_DEPTH_MAX + 1), Some("nested deeper"));
         fits(&check, &nested(10_000), Some("not JSON"));
+    }
+
+    /// A body of full size that fails everywhere has a short reason all the same.
+    #[test]
+    fn reasons_are_bounded() {
+        let check = check(&[("Texts", json!({"items": {"type": "string"}}))], "x", &[("$default", "Texts")]);
+        let body = format!("[{}1]", "1,".repeat(65_000));
+        let Err(Failure::BadBody(reason)) = check.check(&body) else { panic!("numbers are no texts") };
+        assert!(reason.starts_with("at '/0': want string, but got number; at '/1'"), "{reason}");
+        assert_eq!(reason.matches("; ").count() + 1, PROBLEMS_TOLD_MAX);
     }
 
     /// A model that is itself checks nothing, and ends.

@@ -1,12 +1,16 @@
 //! A custom domain, an API key with its plan, a required parameter and a model, all from a template.
 
-use std::path::Path;
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::{
     client::Client,
-    stack::{Stack, root, up_command},
+    stack::{Stack, program, root, up_command},
 };
 
 /// How a connect ended: with a client, or with a status.
@@ -52,7 +56,9 @@ async fn the_template_says_who_comes_in_and_by_which_name() {
     assert!(client.text().await.starts_with(r#"{"message": "Bad request body""#));
     client.close().await;
 
-    assert!(try_as(name, "/chat/?room=a", &stack, &with_key).await.is_ok());
+    // By hand, over TLS: the certificate names the domain.
+    let address = domain["address"].as_str().unwrap();
+    assert_eq!(connect_by_hand(address, key), "hello from ws.example.com\n");
     assert_eq!(
         try_as(name, "/chat?room=a", &stack, &with_key).await.map(drop),
         Err(429),
@@ -71,6 +77,23 @@ fn a_model_that_is_none_is_refused_with_its_line() {
     assert_eq!(status, Some(65), "{told}");
     assert!(told.contains("template.yaml:22:15: "), "{told}");
     assert!(told.contains("model Say is no JSON Schema: at '/type'"), "{told}");
+}
+
+/// What `dunlin connect` prints for one message.
+fn connect_by_hand(address: &str, key: &str) -> String {
+    let mut connect = Command::new(program("dunlin"))
+        .args(["connect", &format!("wss://{address}/chat/?room=a"), "--header", "Host: ws.example.com"])
+        .args(["--header", &format!("x-api-key: {key}")])
+        // Where `up_command` keeps its authority.
+        .env("XDG_DATA_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(connect.stdin.take().unwrap(), r#"{{"action":"say","text":"hi"}}"#).unwrap();
+    let output = connect.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn refusal(template: &Path) -> (Option<i32>, String) {

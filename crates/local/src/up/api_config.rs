@@ -95,6 +95,9 @@ fn integration(
 
 /// Where in the template a mistake is that only the gateway finds.
 pub(super) fn place_of<'s>(stack: &'s Stack, error: &ConfigError) -> Option<&'s Place> {
+    if let ConfigError::Domain { domain: name, .. } = error {
+        return stack.domains.iter().find(|domain| domain.name == *name).map(|domain| &domain.at);
+    }
     let api = stack.apis.iter().find(|api| Some(api.api_id.as_str()) == error.api_id())?;
     let within = match error {
         ConfigError::Route { route_key, .. } => {

@@ -105,7 +105,10 @@ fn kind(
         "AWS" => {
             let function = function(context, section)?;
             let parameters = section.texts("RequestParameters")?;
-            let asynchronous = parameters.get(INVOCATION_TYPE).is_some_and(|value| value == "'Event'");
+            // Names of headers have no case.
+            let asynchronous = parameters
+                .iter()
+                .any(|(name, value)| name.eq_ignore_ascii_case(INVOCATION_TYPE) && value == "'Event'");
             Ok(IntegrationKind::Lambda { function, mapping: mapping(section, responses())?, asynchronous })
         }
         "HTTP_PROXY" => Ok(IntegrationKind::HttpProxy(endpoint(section)?)),

@@ -101,6 +101,10 @@ fn functions_and_endpoints() {
         "      RequestParameters: {integration.request.header.X-Amz-Invocation-Type: \"'Event'\"}\n"
     )));
 
+    assert!(asynchronous(lambda(
+        "      RequestParameters: {integration.request.header.x-amz-invocation-type: \"'Event'\"}\n"
+    )));
+
     let http = |kind: &str| {
         back_end(
             &format!(
