@@ -65,7 +65,8 @@
 //! - The account's quotas refuse nothing unless they are asked for: [`GatewayConfig::account_throttles`].
 //! - A connection may have a bounded number of messages with functions; at the bound the gateway stops reading from it, its
 //!   pings and its close included, until one ends. See [`Limits::invocations_per_connection_max`].
-//! - A `Host` that is none of the stack's names is refused with 403.
+//! - A `Host` that is none of the stack's names is refused with 403. The names of this machine stand for the API of the
+//!   listener, also where its own host name is off (H6).
 //! - Once a connection has carried an ordinary HTTP request it is no place for a handshake; open another one.
 //!
 //! Fact numbers such as `H10` or `R8` in comments refer to the list in `docs/service-facts.md`; numbers with `U` are unsettled,
