@@ -13,7 +13,6 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     Backend, Limits,
     api::Api,
-    closing::GOODBYE_TIME_MAX,
     gateway::{Gateway, Listener},
     handshake::{Handshake, is_upgrade},
     head::{Head, HeadError},
@@ -28,9 +27,12 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// The pause after a failing accept, which is mostly a want of descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Clients without room that are told so at once; beyond, their sockets are just closed. Ours: each costs a descriptor for up to
-/// [`GOODBYE_TIME_MAX`], when there are few.
-const TURNED_AWAY_MAX: usize = 64;
+/// Clients without room that are being told so; beyond, their sockets are just closed. Ours: each takes a descriptor, when there
+/// are few.
+const TURNED_AWAY_MAX: usize = 32;
+
+/// How long that may take for one of them: ours, enough for a client that says at once what it wants and hears the answer.
+const TURNED_AWAY_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Room for sockets.
 #[derive(Debug)]
@@ -107,18 +109,21 @@ impl<B> Gateway<B> {
 
 /// Tells a client that there is no room for it. One that speaks TLS would not understand.
 async fn turn_away<B>(gateway: Arc<Gateway<B>>, tcp: TcpStream, _turned_away: OwnedSemaphorePermit) {
-    let _ = tcp.set_nodelay(true);
-    let mut first = [0];
-    match timeout(GOODBYE_TIME_MAX, tcp.peek(&mut first)).await {
-        Ok(Ok(1)) if first[0] != TLS_HANDSHAKE => {}
-        _ => return,
-    }
-    let now_ms = gateway.now_ms();
-    let refusal = Refusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the gateway has no room for another socket; close some, or raise the limit of open files",
-    );
-    refusal.send(&mut Stream::Plain(tcp), &gateway.ids.request(now_ms), now_ms).await;
+    let told = async {
+        let _ = tcp.set_nodelay(true);
+        let mut first = [0];
+        match tcp.peek(&mut first).await {
+            Ok(1) if first[0] != TLS_HANDSHAKE => {}
+            _ => return,
+        }
+        let now_ms = gateway.now_ms();
+        let refusal = Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the gateway has no room for another socket; close some, or raise the limit of open files",
+        );
+        refusal.send(&mut Stream::Plain(tcp), &gateway.ids.request(now_ms), now_ms).await;
+    };
+    let _ = timeout(TURNED_AWAY_TIME_MAX, told).await;
 }
 
 /// Takes one TCP connection from its first byte to its kind: a WebSocket handshake, or ordinary HTTP.
