@@ -1,15 +1,19 @@
 //! What may not get into a log, at any level: secrets, signatures, tokens, query values, headers and payloads.
 
 use std::{
+    collections::HashMap,
     io::{self, Write},
     sync::{Arc, Mutex},
 };
 
-use dunlin_gateway::{Authorization, AuthorizerConfig, BackendError, RouteConfig};
+use dunlin_gateway::{
+    Authorization, AuthorizerConfig, BackendError, LoggingLevel, RouteConfig, RouteObservation,
+    StageObservation,
+};
 use tokio::io::AsyncWriteExt;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
-use crate::harness::{Act, Stack, read_head, route, status_of, two_way, upgrade_lines};
+use crate::harness::{Act, Stack, api, config, read_head, route, status_of, two_way, upgrade_lines};
 
 /// Stands in everything that is not to be logged.
 const MARK: &str = "m4rk";
@@ -213,4 +217,49 @@ async fn failing_messages() {
         .unwrap();
     stack.script.event("disconnect").await;
     log.check(&["message failed", "disconnected"]);
+}
+
+/// L4: what a stage asks for, of the routes that it asks it for, and no more of a message than 1,024 bytes.
+#[tokio::test]
+async fn execution_logs() {
+    let (log, _guard) = Log::capture();
+    let setting =
+        |logging_level, data_trace| RouteObservation { detailed_metrics: false, logging_level, data_trace };
+    let mut api =
+        api("a1b2c3d4e5", vec![two_way("traced"), two_way("told"), two_way("failing"), two_way("off")]);
+    api.stages[0].observation = StageObservation {
+        default: setting(LoggingLevel::Error, false),
+        routes: HashMap::from([
+            ("traced".to_owned(), setting(LoggingLevel::Info, true)),
+            ("told".to_owned(), setting(LoggingLevel::Info, false)),
+            ("off".to_owned(), setting(LoggingLevel::Off, true)),
+        ]),
+    };
+    let stack = Stack::start_with(config(), vec![api]).await;
+    let mut client = stack.connect().await;
+    for route in ["traced", "told", "off"] {
+        stack.script.on(route, Act::Echo);
+        let text = format!(r#"{{"action":"{route}","text":"body of {route} {}"}}"#, "x".repeat(2_000));
+        client.send(&text).await;
+        assert_eq!(client.text().await, text);
+    }
+    for (act, expected) in [(Act::Echo, "failing"), (Act::thrown("on purpose"), "Internal server error")] {
+        stack.script.on("failing", act);
+        client.send(r#"{"action":"failing"}"#).await;
+        assert!(client.text().await.contains(expected));
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("dunlin_gateway::execution")).collect();
+    let with = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    // The message and its answer.
+    assert_eq!(with("body of traced"), 2, "{lines:#?}");
+    assert_eq!(with("MESSAGE traced of "), 1);
+    assert_eq!((with("body of told"), with("MESSAGE told of ")), (0, 1));
+    assert_eq!(with(": 200, integration 200 after "), 2);
+    assert_eq!((with("body of off"), with("MESSAGE off of ")), (0, 0));
+    assert_eq!((with("MESSAGE failing of "), with("on purpose")), (1, 1), "one of two failed");
+    for line in lines {
+        let own = line.split_once("dunlin_gateway::execution: ").unwrap().1;
+        assert!(own.len() <= 1_024 && own.starts_with('('), "{own}");
+    }
 }
