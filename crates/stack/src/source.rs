@@ -1,6 +1,7 @@
 //! The files that a stack is read from, and places in them.
 
 use std::{
+    fmt,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -36,13 +37,20 @@ impl Span {
 }
 
 /// One file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Source {
     /// As it was given, for sentences.
     pub(crate) path: Arc<Path>,
     /// What relative paths in it are relative to: absolute.
     pub(crate) folder: PathBuf,
     pub(crate) text: Arc<str>,
+}
+
+/// Without the text, which may hold values that are not to be printed, such as API keys.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// Every file read so far.

@@ -19,8 +19,8 @@ pub(crate) fn json(node: &Node) -> Value {
 fn scalar(Text { value, style }: &Text) -> Value {
     if *style == Style::Plain {
         match value.as_str() {
-            "true" => return Value::Bool(true),
-            "false" => return Value::Bool(false),
+            "true" | "True" | "TRUE" => return Value::Bool(true),
+            "false" | "False" | "FALSE" => return Value::Bool(false),
             _ => {}
         }
         if let Ok(number) = value.parse::<Number>() {
@@ -37,10 +37,11 @@ mod tests {
     #[test]
     fn types_follow_from_the_quotes() {
         let node =
-            crate::yaml::parse(0, "{a: 1, b: '1', c: [true, yes, \"false\"], d: {e: -2.5, f: x}}").unwrap();
+            crate::yaml::parse(0, "{a: 1, b: '1', c: [true, yes, \"false\", False], d: {e: -2.5, f: x}}")
+                .unwrap();
         assert_eq!(
             json(&node).to_string(),
-            r#"{"a":1,"b":"1","c":[true,"yes","false"],"d":{"e":-2.5,"f":"x"}}"#
+            r#"{"a":1,"b":"1","c":[true,"yes","false",false],"d":{"e":-2.5,"f":"x"}}"#
         );
     }
 }

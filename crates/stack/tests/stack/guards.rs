@@ -88,7 +88,7 @@ fn everything_is_read() {
     let [key] = stack.api_keys.as_slice() else { panic!() };
     assert_eq!(key.value.as_deref(), Some("0123456789abcdefghij"));
     assert!(key.enabled);
-    assert!(!format!("{:?}", stack.api_keys).contains("0123456789abcdefghij"), "a key is printed");
+    assert!(!format!("{stack:?}").contains("0123456789abcdefghij"), "a key is printed");
     assert_eq!(stack.outputs["KeyId"], key.key_id);
     let [plan] = stack.usage_plans.as_slice() else { panic!() };
     assert_eq!(plan.stages, [(api.api_id.clone(), "dev".to_owned())]);
