@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout, timeout_at},
@@ -15,7 +16,7 @@ use crate::{
     api::Api,
     gateway::{Gateway, Listener},
     handshake::{Handshake, is_upgrade},
-    head::{Head, HeadError},
+    head::{Head, HeadError, READ_BYTES},
     http_service::serve_http,
     refusal::Refusal,
     stream::{Rewound, Stream},
@@ -156,8 +157,8 @@ pub(crate) async fn admit<B: Backend>(
 /// The request's head, within the time for it; a client that sends something else is told so.
 async fn read<B>(gateway: &Gateway<B>, tcp: TcpStream) -> Option<(Head, Stream)> {
     let deadline = Instant::now() + gateway.config.limits.head_timeout;
-    let mut stream = timeout_at(deadline, open(gateway, tcp)).await.ok()??;
-    let (status, problem) = match timeout_at(deadline, Head::read(&mut stream)).await {
+    let (mut stream, bytes) = timeout_at(deadline, open(gateway, tcp)).await.ok()??;
+    let (status, problem) = match timeout_at(deadline, Head::read(&mut stream, bytes)).await {
         Ok(Ok(head)) => return Some((head, stream)),
         Ok(Err(HeadError::Closed)) => return None,
         Ok(Err(HeadError::Malformed)) => (StatusCode::BAD_REQUEST, "an HTTP/1.1 request is expected"),
@@ -172,21 +173,30 @@ async fn read<B>(gateway: &Gateway<B>, tcp: TcpStream) -> Option<(Head, Stream)>
     None
 }
 
-/// Plain or TLS: the first byte tells, and no HTTP method begins with it.
-async fn open<B>(gateway: &Gateway<B>, tcp: TcpStream) -> Option<Stream> {
-    let mut first = [0];
-    if tcp.peek(&mut first).await.ok()? == 0 {
+/// Plain or TLS: the first byte tells, and no HTTP method begins with it. Also returns what was read of the request.
+async fn open<B>(gateway: &Gateway<B>, mut tcp: TcpStream) -> Option<(Stream, Vec<u8>)> {
+    // Who says nothing gets no buffer.
+    tcp.readable().await.ok()?;
+    let mut bytes = Vec::with_capacity(READ_BYTES);
+    if tcp.read_buf(&mut bytes).await.ok()? == 0 {
         return None;
     }
-    if first[0] != TLS_HANDSHAKE {
-        return Some(Stream::Plain(tcp));
+    if bytes[0] != TLS_HANDSHAKE {
+        return Some((Stream::Plain(tcp), bytes));
     }
     let Some(tls) = &gateway.config.tls else {
         tracing::debug!("a client speaks TLS, which is not configured");
         return None;
     };
-    match TlsAcceptor::from(Arc::clone(tls)).accept(tcp).await {
-        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+    let accepted = TlsAcceptor::from(Arc::clone(tls)).accept_with(tcp, |connection| {
+        let mut read = &bytes[..];
+        // Reading nothing would mean the end of the stream.
+        while !read.is_empty() && connection.read_tls(&mut read).is_ok_and(|taken| taken > 0) {}
+        // What is wrong with them comes up again in the handshake, which tells the client.
+        let _ = connection.process_new_packets();
+    });
+    match accepted.await {
+        Ok(stream) => Some((Stream::Tls(Box::new(stream)), Vec::new())),
         Err(error) => {
             tracing::debug!("TLS handshake failed: {error}");
             None

@@ -16,8 +16,27 @@ use crate::{
     connection::Connection,
     content,
     head::Head,
-    integration::{Compiled as Integration, MappingInput, Prepared},
+    integration::{Compiled as Integration, Context, MappingInput, Prepared},
 };
+
+/// What [`EventSource::message_context`] may have.
+pub(crate) const MESSAGE_CONTEXT: &[&str] = &[
+    "apiId",
+    "authorizer",
+    "connectedAt",
+    "connectionId",
+    "domainName",
+    "eventType",
+    "extendedRequestId",
+    "identity",
+    "messageDirection",
+    "messageId",
+    "requestId",
+    "requestTime",
+    "requestTimeEpoch",
+    "routeKey",
+    "stage",
+];
 
 /// What every event of one connection says the same.
 pub(crate) struct EventSource<'a> {
@@ -67,13 +86,14 @@ impl EventSource<'_> {
         self.mapped(&event, String::new(), pairs(&query_of(head)), headers)
     }
 
-    /// What the integration of a message is called with.
+    /// What the integration of a message is called with; `context` gives what mappings see as that.
     pub(crate) fn prepare_message(
         &self,
         integration: &Integration,
         occasion: &Occasion<'_>,
         message_id: &str,
         body: &str,
+        context: impl FnOnce() -> Context,
     ) -> Prepared {
         if integration.wants_event() {
             let is_binary = integration.takes_binary();
@@ -82,9 +102,15 @@ impl EventSource<'_> {
             }
             return Prepared::Event(self.message(occasion, message_id, body, is_binary));
         }
+        self.mapped_with(context(), body.to_owned(), Vec::new(), Vec::new())
+    }
+
+    /// What mappings see as the context of a message.
+    pub(crate) fn message_context(&self, occasion: &Occasion<'_>, message_id: &str) -> serde_json::Value {
         let mut event = self.event(EventType::Message, occasion);
         event.request_context.message_id = Some(message_id.into());
-        self.mapped(&event, body.to_owned(), Vec::new(), Vec::new())
+        // As for events, there is nothing to fail at.
+        serde_json::to_value(&event.request_context).unwrap_or_default()
     }
 
     /// What the integration of `$disconnect` is called with.
@@ -113,6 +139,16 @@ impl EventSource<'_> {
     ) -> Prepared {
         // As for events, there is nothing to fail at.
         let context = serde_json::to_value(&event.request_context).unwrap_or_default();
+        self.mapped_with(Context::made(context), body, query, headers)
+    }
+
+    fn mapped_with(
+        &self,
+        context: Context,
+        body: String,
+        query: Vec<(String, String)>,
+        headers: Vec<(String, String)>,
+    ) -> Prepared {
         let stage = Arc::clone(&self.connection.stage);
         Prepared::Mapped(Box::new(MappingInput { body, context, query, headers, stage }))
     }

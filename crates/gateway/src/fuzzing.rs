@@ -43,7 +43,7 @@ pub struct Head {
 /// Reads the head of a request that comes in these pieces; none if it is refused or incomplete.
 pub fn head(pieces: &[&[u8]]) -> Option<Head> {
     let mut pieces = Pieces { now: &[], later: pieces };
-    let head = crate::head::Head::read(&mut pieces).now_or_never()?.ok()?;
+    let head = crate::head::Head::read(&mut pieces, Vec::new()).now_or_never()?.ok()?;
     let headers = head.headers().map(|(name, value)| (name.to_owned(), value.into_owned())).collect();
     let (method, target) = (head.method().to_owned(), head.target().to_owned());
     let is_http_11 = head.is_http_11();

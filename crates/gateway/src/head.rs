@@ -19,7 +19,7 @@ pub(crate) struct Head {
 const HEADERS_MAX: usize = 100;
 
 /// How much room for reading there is at first: most requests fit.
-const READ_BYTES: usize = 1024;
+pub(crate) const READ_BYTES: usize = 1024;
 
 /// Why there is no head.
 #[derive(Debug)]
@@ -39,10 +39,19 @@ impl From<io::Error> for HeadError {
 }
 
 impl Head {
-    /// Reads until the head is complete. The caller bounds the time.
-    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, HeadError> {
-        let mut bytes = Vec::with_capacity(READ_BYTES);
+    /// Reads on from `bytes` until the head is complete. The caller bounds the time.
+    pub(crate) async fn read(
+        stream: &mut (impl AsyncRead + Unpin),
+        mut bytes: Vec<u8>,
+    ) -> Result<Self, HeadError> {
         loop {
+            if let Some(shape) = Shape::parse(&bytes)? {
+                if shape.end > limits::REQUEST_HEAD_BYTES_MAX {
+                    return Err(HeadError::TooLarge);
+                }
+                let Shape { method, target, is_http_11, headers, end } = shape;
+                return Ok(Head { bytes, method, target, is_http_11, headers, end });
+            }
             if bytes.len() >= limits::REQUEST_HEAD_BYTES_MAX {
                 return Err(HeadError::TooLarge);
             }
@@ -51,13 +60,6 @@ impl Head {
             }
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Err(HeadError::Closed);
-            }
-            if let Some(shape) = Shape::parse(&bytes)? {
-                if shape.end > limits::REQUEST_HEAD_BYTES_MAX {
-                    return Err(HeadError::TooLarge);
-                }
-                let Shape { method, target, is_http_11, headers, end } = shape;
-                return Ok(Head { bytes, method, target, is_http_11, headers, end });
             }
         }
     }
@@ -77,14 +79,13 @@ impl Head {
 
     /// Names as the client wrote them, and values; bytes that are not UTF-8 are replaced.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        self.headers
-            .iter()
-            .map(|(name, value)| (self.ascii(name), String::from_utf8_lossy(&self.bytes[value.clone()])))
+        self.headers.iter().map(|(name, value)| (self.ascii(name), self.lossy(value)))
     }
 
     /// The values of a header, its name compared without case.
     pub(crate) fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = Cow<'h, str>> {
-        self.headers().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let named = move |key: &Range<usize>| self.bytes[key.clone()].eq_ignore_ascii_case(name.as_bytes());
+        self.headers.iter().filter(move |(key, _)| named(key)).map(|(_, value)| self.lossy(value))
     }
 
     /// The value of a header that must be there once.
@@ -107,6 +108,10 @@ impl Head {
     /// Everything that was read, for another reader to start over.
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes.into()
+    }
+
+    fn lossy(&self, range: &Range<usize>) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes[range.clone()])
     }
 
     /// The parser lets only ASCII pass here; a target may hold more, which then counts as empty and matches nothing.
@@ -160,7 +165,7 @@ mod tests {
     use super::*;
 
     async fn read(bytes: &[u8]) -> Result<Head, HeadError> {
-        Head::read(&mut &*bytes).await
+        Head::read(&mut &*bytes, Vec::new()).await
     }
 
     #[tokio::test]

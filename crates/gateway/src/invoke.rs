@@ -10,10 +10,10 @@ use crate::{
     api::{Api, Route},
     calling::{Site, call},
     connection::{Connection, InFlight},
-    event::{EventSource, Occasion},
+    event::{EventSource, MESSAGE_CONTEXT, Occasion},
     frames::Frames,
     gateway::{Gateway, Listener},
-    integration::Prepared,
+    integration::{Context, Prepared},
     report::{Fault, Report, Step},
 };
 
@@ -154,8 +154,9 @@ pub(crate) fn start_message<B: Backend>(
         answer_at_once(gateway, &told, route, Ok(result));
         return;
     }
-    let prepared = source.prepare_message(integration, &occasion, &message_id, text);
-    if let Some(result) = integration.answer_at_once(&prepared) {
+    let context = || message_context(api, connection, route, &request_id, &message_id, now_ms);
+    let mut prepared = source.prepare_message(integration, &occasion, &message_id, text, context);
+    if let Some(result) = integration.answer_at_once(&mut prepared) {
         answer_at_once(gateway, &told, route, result);
         return;
     }
@@ -170,6 +171,24 @@ pub(crate) fn start_message<B: Backend>(
     };
     let kill = listener.kill.clone();
     listener.tracker.spawn(kill.run_until_cancelled_owned(message.run(prepared)));
+}
+
+/// What mappings see as the context of a message, made if they look.
+fn message_context(
+    api: &Arc<Api>,
+    connection: &Arc<Connection>,
+    route: &Arc<Route>,
+    request_id: &str,
+    message_id: &str,
+    now_ms: u64,
+) -> Context {
+    let (api, connection, route) = (Arc::clone(api), Arc::clone(connection), Arc::clone(route));
+    let (request_id, message_id) = (request_id.to_owned(), message_id.to_owned());
+    Context::later(MESSAGE_CONTEXT, move || {
+        let source = EventSource { api: &api, connection: &connection };
+        let occasion = Occasion { route_key: &route.key, request_id: &request_id, now_ms };
+        source.message_context(&occasion, &message_id)
+    })
 }
 
 /// A message with its integration.

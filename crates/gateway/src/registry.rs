@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,7 +14,7 @@ pub(crate) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
 }
 
-type Shard = HashMap<IdBytes, Arc<Connection>>;
+type Shard = HashMap<IdBytes, Arc<Connection>, BuildHasherDefault<IdHasher>>;
 
 /// Enough that the cores of a workstation seldom meet at a lock, and that a sweep holds each for a short time.
 const SHARDS: usize = 16;
@@ -47,6 +48,27 @@ impl Registry {
     }
 }
 
+/// Mixes an id into a hash. Ids are made here, of the time, a count and randomness: nobody can choose them so that they meet, and
+/// a post looks one up.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // The golden ratio, whose product spreads to both halves.
+            let wide = u128::from(self.0 ^ u64::from_ne_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
+            self.0 = (wide as u64) ^ ((wide >> 64) as u64);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A panic elsewhere leaves a map that is still a map.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -67,7 +89,24 @@ pub(crate) fn parse_id(id: &str) -> Option<IdBytes> {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::*;
+
+    #[test]
+    fn ids_that_follow_each_other_spread() {
+        let ids = crate::ids::Ids::new(7);
+        let hash = |key: IdBytes| BuildHasherDefault::<IdHasher>::default().hash_one(key);
+        // The low bits choose the place in a map, the highest seven tell neighbours apart.
+        for bits in [|hash: u64| hash & 1023, |hash: u64| hash >> 57] {
+            let mut seen = std::collections::HashMap::<u64, u32>::new();
+            for _ in 0..10_240 {
+                *seen.entry(bits(hash(ids.connection(1_721_807_234_120).0))).or_default() += 1;
+            }
+            let even = 10_240 / seen.len();
+            assert!(seen.len() > 120 && seen.values().all(|count| *count as usize <= even * 4), "{seen:?}");
+        }
+    }
 
     #[test]
     fn ids_of_the_services_form_are_read() {

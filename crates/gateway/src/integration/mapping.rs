@@ -163,8 +163,8 @@ impl CompiledMapping {
         match self.request.select(|selection| selection.evaluate(&input.body).map(Into::into)) {
             Some(template) => {
                 let rendered = template.render_keeping_context(&input.inputs(&input.body));
-                let (text, context) = rendered.map_err(|error| Failure::Mapping(error.to_string()))?;
-                input.context = context;
+                let (text, kept) = rendered.map_err(|error| Failure::Mapping(error.to_string()))?;
+                input.context.keep(kept);
                 Ok(text)
             }
             None => match self.passthrough {

@@ -1,5 +1,6 @@
 //! What stands behind a route, and how it is called (section 3).
 
+mod context;
 mod endpoint;
 mod mapping;
 mod prepared;
@@ -19,6 +20,7 @@ use crate::{
     invoke::Failure,
 };
 
+pub(crate) use context::Context;
 pub(crate) use endpoint::HttpClient;
 pub use endpoint::HttpEndpoint;
 pub use mapping::{IntegrationResponse, Mapping, Passthrough, Templates};
@@ -189,7 +191,7 @@ impl Compiled {
     }
 
     /// The answer, if nobody needs to be waited for.
-    pub(crate) fn answer_at_once(&self, prepared: &Prepared) -> Option<Result<ProxyResult, Failure>> {
+    pub(crate) fn answer_at_once(&self, prepared: &mut Prepared) -> Option<Result<ProxyResult, Failure>> {
         match (&self.kind, prepared) {
             (Kind::Mock(mapping), Prepared::Mapped(input)) => Some(mock(mapping, input)),
             _ => None,
@@ -228,7 +230,7 @@ impl Compiled {
                 let answered = means.http.call(means.time, endpoint, &input, payload).await?;
                 mapping.response(answered, &input)
             }
-            (Kind::Mock(mapping), Prepared::Mapped(input)) => mock(mapping, &input),
+            (Kind::Mock(mapping), Prepared::Mapped(mut input)) => mock(mapping, &mut input),
             (_, Prepared::NotBase64(problem)) => Err(Failure::Mapping(format!("the message: {problem}"))),
             // What is prepared is what `wants_event` asks for.
             (_, Prepared::Event(_)) | (Kind::LambdaProxy(_), Prepared::Mapped(_)) => {
@@ -276,9 +278,8 @@ impl LambdaFunction {
 }
 
 /// The template's own answer: a JSON object with a `statusCode`, which integration responses are chosen by.
-fn mock(mapping: &CompiledMapping, input: &MappingInput) -> Result<ProxyResult, Failure> {
-    let mut input = input.clone();
-    let answer = mapping.request(&mut input)?;
+fn mock(mapping: &CompiledMapping, input: &mut MappingInput) -> Result<ProxyResult, Failure> {
+    let answer = mapping.request(input)?;
     let status = mapping::mock_status(&answer).ok_or_else(|| {
         Failure::Mapping(
             "the template of a MOCK integration must give {\"statusCode\": 200} or the like".to_owned(),
@@ -286,7 +287,7 @@ fn mock(mapping: &CompiledMapping, input: &MappingInput) -> Result<ProxyResult, 
     })?;
     mapping.response(
         Answered { status, selected_by: status.to_string(), headers: Vec::new(), body: Bytes::new() },
-        &input,
+        input,
     )
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
 
+use super::Context;
 use crate::{api::Stage, velocity};
 
 /// What an integration is called with; made before its task is, so that the message's buffer is free.
@@ -17,11 +17,10 @@ pub(crate) enum Prepared {
 }
 
 /// What mappings look at (G6, G7).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct MappingInput {
     pub(crate) body: String,
-    /// `requestContext`, and what templates put there.
-    pub(crate) context: Value,
+    pub(crate) context: Context,
     /// Of the handshake; empty for everything after it (H19).
     pub(crate) query: Vec<(String, String)>,
     /// The same.

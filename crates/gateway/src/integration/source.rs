@@ -56,13 +56,11 @@ impl Source {
             Source::Headers(name) => joined(all(&input.headers, name, str::eq_ignore_ascii_case)),
             Source::Queries(name) => joined(all(&input.query, name, str::eq)),
             Source::StageVariable(name) => all(&input.stage.variables, name, str::eq).pop(),
-            Source::Context(path) => {
-                match path.split('.').try_fold(&input.context, |value, name| value.get(name))? {
-                    serde_json::Value::String(text) => Some(text.clone()),
-                    serde_json::Value::Null => None,
-                    other => Some(other.to_string()),
-                }
-            }
+            Source::Context(path) => match input.context.at(path)? {
+                serde_json::Value::String(text) => Some(text.clone()),
+                serde_json::Value::Null => None,
+                other => Some(other.to_string()),
+            },
         }
     }
 }

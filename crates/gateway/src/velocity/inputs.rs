@@ -1,6 +1,25 @@
-use std::{borrow::Cow, cell::OnceCell, rc::Rc};
+use std::{borrow::Cow, cell::OnceCell, fmt, rc::Rc};
 
 use super::{json_path::JsonPath, value::Value};
+
+/// `$context`, looked up where a template asks for it.
+pub trait Context: fmt::Debug {
+    /// The value of one name.
+    fn get(&self, name: &str) -> Option<&serde_json::Value>;
+
+    /// All of it: an object.
+    fn whole(&self) -> &serde_json::Value;
+}
+
+impl Context for serde_json::Value {
+    fn get(&self, name: &str) -> Option<&serde_json::Value> {
+        serde_json::Value::get(self, name)
+    }
+
+    fn whole(&self) -> &serde_json::Value {
+        self
+    }
+}
 
 /// What a template sees.
 #[derive(Clone, Debug)]
@@ -11,8 +30,8 @@ pub struct Inputs<'a> {
     pub query: &'a [(String, String)],
     /// Headers of the handshake, in order; none but on `$connect`.
     pub headers: &'a [(String, String)],
-    /// `$context`: an object.
-    pub context: &'a serde_json::Value,
+    /// `$context`
+    pub context: &'a dyn Context,
     /// `$stageVariables`.
     pub stage_variables: &'a [(String, String)],
 }
@@ -35,7 +54,12 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn context(&self) -> Value {
-        from_json(self.inputs.context)
+        from_json(self.inputs.context.whole())
+    }
+
+    /// `$context.name`
+    pub(super) fn of_context(&self, name: &str) -> Option<Value> {
+        self.inputs.context.get(name).map(from_json)
     }
 
     pub(super) fn stage_variables(&self) -> Value {

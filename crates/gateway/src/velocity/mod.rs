@@ -28,7 +28,7 @@ mod value;
 
 use dunlin_events::limits::{INVOKE_PAYLOAD_BYTES_MAX, MAPPING_TEMPLATE_BYTES_MAX};
 
-pub use inputs::Inputs;
+pub use inputs::{Context, Inputs};
 
 /// The service's bound (G7).
 const TEMPLATE_BYTES_MAX: usize = MAPPING_TEMPLATE_BYTES_MAX;
@@ -53,6 +53,15 @@ const ITEMS_MAX: usize = 100_000;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Template {
     block: ast::Block,
+}
+
+/// What a template leaves in `$context`.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// This besides what was there.
+    Changes(serde_json::Map<String, serde_json::Value>),
+    /// This and nothing else.
+    Whole(serde_json::Value),
 }
 
 /// Why a text is no mapping template.
@@ -117,11 +126,8 @@ impl Template {
         }
     }
 
-    /// Evaluates the template, and returns `$context` as the template leaves it: it may have put something there.
-    pub(crate) fn render_keeping_context(
-        &self,
-        inputs: &Inputs<'_>,
-    ) -> Result<(String, serde_json::Value), RenderError> {
+    /// Evaluates the template, and returns what it leaves in `$context`.
+    pub(crate) fn render_keeping_context(&self, inputs: &Inputs<'_>) -> Result<(String, Kept), RenderError> {
         render::Renderer::new(inputs).run_keeping_context(&self.block)
     }
 

@@ -1,12 +1,17 @@
-use std::{borrow::Cow, collections::HashMap, rc::Rc};
+use std::{borrow::Cow, collections::HashMap, mem, rc::Rc};
+
+use indexmap::IndexMap;
 
 use super::{
-    ITERATIONS_MAX, OUTPUT_BYTES_MAX, RenderError, STEPS_MAX,
+    ITERATIONS_MAX, Kept, OUTPUT_BYTES_MAX, RenderError, STEPS_MAX,
     ast::{Block, Expression, Node, Operator, Reference, Step},
     inputs::{Input, Inputs, argument},
     methods, util,
     value::{Object, Value},
 };
+
+/// The variable whose parts are looked up one by one.
+const CONTEXT: &str = "context";
 
 /// The variables that the service supplies; a reference that starts at one prints nothing where there is nothing.
 const SUPPLIED: [&str; 4] = ["input", "context", "stageVariables", "util"];
@@ -14,7 +19,10 @@ const SUPPLIED: [&str; 4] = ["input", "context", "stageVariables", "util"];
 /// One evaluation of a template.
 pub(super) struct Renderer<'a> {
     input: Input<'a>,
+    /// Those of the template, and of the service's those that have been looked at as a whole.
     variables: HashMap<Box<str>, Value>,
+    /// What was put into `$context`, or looked at in it, as long as nobody looks at the whole of it.
+    context: IndexMap<Box<str>, Value>,
     steps: usize,
 }
 
@@ -28,15 +36,7 @@ enum Flow {
 
 impl<'a> Renderer<'a> {
     pub(super) fn new(inputs: &'a Inputs<'a>) -> Self {
-        let input = Input::new(inputs);
-        let supplied = [
-            Value::Object(Object::Input),
-            input.context(),
-            input.stage_variables(),
-            Value::Object(Object::Util),
-        ];
-        let variables = SUPPLIED.map(Box::from).into_iter().zip(supplied).collect();
-        Renderer { input, variables, steps: 0 }
+        Renderer { input: Input::new(inputs), variables: HashMap::new(), context: IndexMap::new(), steps: 0 }
     }
 
     pub(super) fn run(mut self, block: &Block) -> Result<String, RenderError> {
@@ -46,15 +46,17 @@ impl<'a> Renderer<'a> {
     }
 
     /// Also returns `$context` as the template leaves it.
-    pub(super) fn run_keeping_context(
-        mut self,
-        block: &Block,
-    ) -> Result<(String, serde_json::Value), RenderError> {
+    pub(super) fn run_keeping_context(mut self, block: &Block) -> Result<(String, Kept), RenderError> {
         let mut out = String::new();
         self.block(block, &mut out)?;
-        let context = self.variables.get("context").map(Value::to_json).unwrap_or_default();
-        // What was printed as JSON reads as JSON.
-        Ok((out, serde_json::from_str(&context).unwrap_or_default()))
+        let kept = match self.variables.get(CONTEXT) {
+            Some(context) => Kept::Whole(context.to_serde()),
+            None => {
+                let changes = self.context.iter();
+                Kept::Changes(changes.map(|(name, value)| (name.to_string(), value.to_serde())).collect())
+            }
+        };
+        Ok((out, kept))
     }
 
     fn block(&mut self, block: &Block, out: &mut String) -> Result<Flow, RenderError> {
@@ -151,6 +153,12 @@ impl<'a> Renderer<'a> {
             }
             return Ok(());
         };
+        if let (CONTEXT, [], Step::Property(name)) = (&*target.name, steps, last)
+            && !self.variables.contains_key(CONTEXT)
+        {
+            self.context.insert(name.clone(), value);
+            return Ok(());
+        }
         let holder = self.walk(&target.name, steps)?;
         match (last, &holder) {
             (Step::Property(name), Value::Map(_)) => {
@@ -174,7 +182,17 @@ impl<'a> Renderer<'a> {
     }
 
     fn walk(&mut self, name: &str, steps: &[Step]) -> Result<Value, RenderError> {
-        let mut value = self.variables.get(name).cloned().unwrap_or_default();
+        let (mut value, steps) = match (self.variables.get(name), name, steps) {
+            (Some(value), ..) => (value.clone(), steps),
+            (None, CONTEXT, [Step::Property(property), rest @ ..]) => {
+                self.step()?;
+                (self.of_context(property), rest)
+            }
+            (None, ..) => (self.supplied(name), steps),
+        };
+        if matches!(value, Value::Null) {
+            return Ok(value);
+        }
         for step in steps {
             self.step()?;
             value = match step {
@@ -193,6 +211,38 @@ impl<'a> Renderer<'a> {
             }
         }
         Ok(value)
+    }
+
+    /// `$context.name`. What can be changed within is kept, so that it stays changed.
+    fn of_context(&mut self, name: &str) -> Value {
+        if let Some(value) = self.context.get(name) {
+            return value.clone();
+        }
+        let value = self.input.of_context(name).unwrap_or_default();
+        if matches!(value, Value::List(_) | Value::Map(_)) {
+            self.context.insert(name.into(), value.clone());
+        }
+        value
+    }
+
+    /// What the service supplies under this name.
+    fn supplied(&mut self, name: &str) -> Value {
+        let value = match name {
+            "input" => return Value::Object(Object::Input),
+            "util" => return Value::Object(Object::Util),
+            "stageVariables" => self.input.stage_variables(),
+            CONTEXT => {
+                let whole = self.input.context();
+                if let Value::Map(map) = &whole {
+                    let changes = mem::take(&mut self.context).into_iter();
+                    map.borrow_mut().extend(changes.map(|(name, value)| (Rc::from(name), value)));
+                }
+                whole
+            }
+            _ => return Value::Null,
+        };
+        self.variables.insert(name.into(), value.clone());
+        value
     }
 
     fn property(&self, target: &Value, name: &str) -> Value {

@@ -102,6 +102,11 @@ impl Value {
         serde_json::to_string(&Nested { value: self, depth: DEPTH_MAX }).unwrap_or_default()
     }
 
+    /// The same, not printed.
+    pub(super) fn to_serde(&self) -> serde_json::Value {
+        serde_json::to_value(Nested { value: self, depth: DEPTH_MAX }).unwrap_or_default()
+    }
+
     pub(super) fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
