@@ -79,7 +79,7 @@ impl Time {
     /// What the future gives, unless `limit` passes before.
     pub(crate) async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
-        let mut advanced = self.advanced.subscribe();
+        let mut advanced = self.is_adjustable.then(|| self.advanced.subscribe());
         let (started, ahead) = (Instant::now(), self.ahead());
         loop {
             let jumped = self.ahead().saturating_sub(ahead);
@@ -87,8 +87,7 @@ impl Time {
                 biased;
                 output = &mut future => return Some(output),
                 () = sleep_until(started + limit.saturating_sub(jumped)) => return None,
-                // The sender lives as long as we do.
-                _ = advanced.changed(), if self.is_adjustable => {}
+                () = changed(&mut advanced) => {}
             }
         }
     }
@@ -96,6 +95,15 @@ impl Time {
     /// Waits for `duration` to pass.
     pub(crate) async fn sleep(&self, duration: Duration) {
         self.timeout(duration, std::future::pending::<()>()).await;
+    }
+}
+
+/// Waits for the clock to be set ahead, if that is possible.
+async fn changed(advanced: &mut Option<watch::Receiver<()>>) {
+    match advanced {
+        // The sender lives as long as the clock.
+        Some(advanced) => drop(advanced.changed().await),
+        None => std::future::pending().await,
     }
 }
 
