@@ -39,6 +39,7 @@ const BASE_PATH: &str = "/base";
 /// A running stack.
 pub struct LocalStack {
     child: Child,
+    ready_file: PathBuf,
     _folder: TempDir,
 }
 
@@ -88,7 +89,6 @@ impl LocalStack {
             .arg(format!("EndpointUrl={}", endpoint.url()))
             .args(["--parameter", "AccessLogs=on", "--parameter"])
             .arg(format!("DomainName={DOMAIN}"))
-            .args(["--parameter", "CertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/local"])
             .arg("--access-log")
             .arg(&access_log)
             .arg("--ready-file")
@@ -123,7 +123,12 @@ impl LocalStack {
         let ready: Ready = serde_json::from_str(&text).context("the ready file is none that is known")?;
         let mut site = ready.site(endpoint)?;
         site.set_access_log(access_log);
-        Ok((LocalStack { child, _folder: folder }, site))
+        Ok((LocalStack { child, ready_file, _folder: folder }, site))
+    }
+
+    /// The file that says where everything is, and with which credentials.
+    pub fn ready_file(&self) -> &Path {
+        &self.ready_file
     }
 
     /// Ends it as Ctrl-C does.

@@ -41,9 +41,6 @@ struct Args {
     /// URL of a custom domain of the API Main, with its base path.
     #[arg(long, value_name = "URL")]
     domain: Option<String>,
-    /// Variable of the environment that has the API key of the API Keyed.
-    #[arg(long, value_name = "VARIABLE", default_value = "CONFORMANCE_API_KEY")]
-    api_key_from: String,
     /// Certificate authority to trust besides the system's, in PEM.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -74,7 +71,7 @@ const AFTER_HELP: &str = "\
 Another gateway, or AWS: deploy conformance/template.yaml, after `cargo xtask build` for the function; its outputs are the \
 URLs. What cannot deploy it serves the contract of conformance/PROBE.md under one URL. Management calls are signed with \
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN if there is one, and AWS_REGION; without them the cases that \
-need them are skipped.
+need them are skipped. The value of the template's API key is read from CONFORMANCE_API_KEY.
 
 Examples:
   cargo xtask conformance
@@ -180,7 +177,7 @@ fn remote(args: &Args) -> Result<Site, String> {
         site.set_domain(Domain { host: address.authority(), base_path: address.path.clone(), address });
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(key) = variable(&args.api_key_from) {
+    if let Some(key) = variable("CONFORMANCE_API_KEY") {
         site.set_api_key(key);
     }
     match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), variable("AWS_REGION")) {

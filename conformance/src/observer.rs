@@ -51,7 +51,10 @@ impl Site {
 /// The id of a connection to the main API, which the probe tells it.
 pub(crate) async fn own_id(client: &mut Client) -> Checked<String> {
     let event = Event::parse(client.ask(Script::echo().message("tell")).await?)?;
-    Ok(event.context("connectionId").as_str().unwrap_or_default().to_owned())
+    match event.context("connectionId").as_str() {
+        Some(id) => Ok(id.to_owned()),
+        None => fails("an event with a connectionId", event.text),
+    }
 }
 
 impl Observer {

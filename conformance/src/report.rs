@@ -73,15 +73,26 @@ impl<'a> Report<'a> {
         tally
     }
 
-    /// The table for a terminal of this width, or for a file, and the sums below it.
+    /// Tables for a terminal of this width, or for a file, and the sums below them.
     pub fn to_text(&self, width: Option<u16>) -> String {
+        let known = self.tally(|case| case.mark != Mark::Inferred);
+        let inferred = self.tally(|case| case.mark == Mark::Inferred);
+        format!(
+            "{}\n\nInferred, seen by nobody:\n{}\n\n{}\ndocumented or observed: {known}\ninferred:               {inferred}\n",
+            self.table(width, |case| case.mark != Mark::Inferred),
+            self.table(width, |case| case.mark == Mark::Inferred),
+            self.target
+        )
+    }
+
+    fn table(&self, width: Option<u16>, is_in: impl Fn(&Case) -> bool) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if let Some(width) = width {
             table.set_width(width);
         }
         table.set_header(["case", "mark", "verdict", "what the service does"]);
-        for outcome in self.outcomes {
+        for outcome in self.outcomes.iter().filter(|outcome| is_in(outcome.case)) {
             let (verdict, more) = match self.seen(outcome) {
                 Seen::Passed => ("pass", String::new()),
                 Seen::Failed { expected, got } => ("FAIL", format!("\n  expected {expected}\n  got {got}")),
@@ -96,14 +107,8 @@ impl<'a> Report<'a> {
                 Cell::new(says),
             ]);
         }
-        let known = self.tally(|case| case.mark != Mark::Inferred);
-        let inferred = self.tally(|case| case.mark == Mark::Inferred);
         let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-        format!(
-            "{}\n\n{}\ndocumented or observed: {known}\ninferred:               {inferred}\n",
-            lines.join("\n"),
-            self.target
-        )
+        lines.join("\n")
     }
 
     /// The same for programs.
@@ -175,16 +180,21 @@ impl<'a> Report<'a> {
                 section = fact.section;
                 let _ = write!(page, "\n## {section}\n\n{TABLE_START}");
             }
-            self.write_fact(&mut page, fact);
+            if let Some((number, reason)) = facts::UNSEEN.iter().find(|(number, _)| *number == fact.number) {
+                let _ = writeln!(page, "| {number} | | no case: {reason} | |");
+            }
+            self.write_cases(&mut page, fact, |case| case.mark != Mark::Inferred);
+        }
+        let _ = write!(page, "\n## Inferred\n\n{TABLE_START}");
+        for fact in facts::all() {
+            self.write_cases(&mut page, fact, |case| case.mark == Mark::Inferred);
         }
         page
     }
 
-    fn write_fact(&self, page: &mut String, fact: &Fact) {
-        if let Some((number, reason)) = facts::UNSEEN.iter().find(|(number, _)| *number == fact.number) {
-            let _ = writeln!(page, "| {number} | | no case: {reason} | |");
-        }
-        for outcome in self.outcomes.iter().filter(|outcome| outcome.case.fact() == fact.number) {
+    fn write_cases(&self, page: &mut String, fact: &Fact, is_in: impl Fn(&Case) -> bool) {
+        let of_fact = |outcome: &&Outcome| outcome.case.fact() == fact.number && is_in(outcome.case);
+        for outcome in self.outcomes.iter().filter(of_fact) {
             let Case { id, says, mark: known, .. } = outcome.case;
             let verdict = match self.seen(outcome) {
                 Seen::Passed => "pass".to_owned(),
@@ -201,8 +211,8 @@ const PAGE_START: &str = "\
 # Conformance of the local gateway
 
 What `cargo xtask conformance --target local --write-docs` found. A case sees one thing that the service does, by the
-number of [its fact](service-facts.md); cases marked inferred check what nobody has seen the service do. Each case has a
-test that breaks the gateway and sees the case fail.
+number of [its fact](service-facts.md). Those of the last table are inferred: nobody has seen the service do it. Each case
+has a test that breaks the gateway and sees the case fail.
 
 The same cases run against any other gateway, and against AWS: `cargo xtask conformance --help` says how, and
 [PROBE.md](../conformance/PROBE.md) what has to stand behind it.

@@ -48,11 +48,13 @@ pub enum Api {
     Required,
     /// No host of its own.
     Hidden,
+    /// A function behind `$connect` that does not start.
+    Unstartable,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Api; 14] = [
+    pub const ALL: [Api; 15] = [
         Api::Main,
         Api::Bare,
         Api::Guarded,
@@ -67,6 +69,7 @@ impl Api {
         Api::Keyed,
         Api::Required,
         Api::Hidden,
+        Api::Unstartable,
     ];
 
     /// Its logical id in the template.
@@ -86,6 +89,7 @@ impl Api {
             Api::Keyed => "Keyed",
             Api::Required => "Required",
             Api::Hidden => "Hidden",
+            Api::Unstartable => "Unstartable",
         }
     }
 }

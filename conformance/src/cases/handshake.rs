@@ -79,6 +79,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("H10.crashes", Observed, "a $connect function whose process ends is a 502", |site| {
         Box::pin(async { answers(site, &Script { exit: true, ..Script::default() }, 502).await })
     }),
+    Case::new("H10.init", Observed, "a $connect function that does not start is a 502", |site| {
+        Box::pin(async { refused(site, site.handshake(Api::Unstartable)?, 502).await })
+    }),
     Case::new(
         "H10.malformed",
         Inferred,

@@ -1,5 +1,9 @@
 //! Section 10: metrics.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+
 use crate::{Api, Case, Checked, Mark::Documented, Site, equal, fails, observer::own_id, script::Script};
 
 pub(super) const CASES: &[Case] = &[
@@ -85,18 +89,36 @@ pub(super) const CASES: &[Case] = &[
     .in_quiet(),
 ];
 
+/// How often a metric is looked at: a call is counted a moment after it is answered.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long one is looked at.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// That a metric of an API grows by this while something happens.
 async fn grows(site: &Site, api: Api, name: &str, by: u64, what: impl Future<Output = Checked>) -> Checked {
     let id = site.own_host(api)?;
     let id = id.split('.').next().unwrap_or_default();
-    let before = count(&site.metrics().await?, name, id);
+    let before = settled(site, name, id, None).await?.unwrap_or(0);
     what.await?;
-    let after = count(&site.metrics().await?, name, id);
-    match (before, after) {
-        (before, Some(after)) => {
-            equal(&format!("growth of {name}"), after.saturating_sub(before.unwrap_or(0)), by)
+    match settled(site, name, id, Some(before + by)).await? {
+        Some(after) => equal(&format!("growth of {name}"), after.saturating_sub(before), by),
+        None => fails(format!("a metric {name}"), "none"),
+    }
+}
+
+/// A count that does not change any more, and is the one that is expected unless that takes too long.
+async fn settled(site: &Site, name: &str, api_id: &str, expected: Option<u64>) -> Checked<Option<u64>> {
+    let (started, mut looks) = (Instant::now(), interval(LOOK_EVERY));
+    let mut last = None;
+    loop {
+        looks.tick().await;
+        let now = count(&site.metrics().await?, name, api_id);
+        let as_expected = expected.is_none_or(|expected| now == Some(expected));
+        if last == Some(now) && (as_expected || started.elapsed() > LOOK_TIME_MAX) {
+            return Ok(now);
         }
-        (_, None) => fails(format!("a metric {name}"), "none"),
+        last = Some(now);
     }
 }
 

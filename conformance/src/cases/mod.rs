@@ -19,10 +19,17 @@ mod throttles;
 mod tls;
 mod wire_rules;
 
-use crate::Case;
+use std::sync::LazyLock;
+
+use crate::{Case, facts};
 
 /// Every case, in the order of the facts.
 pub fn all() -> impl Iterator<Item = &'static Case> {
+    static CASES: LazyLock<Vec<&'static Case>> = LazyLock::new(in_order);
+    CASES.iter().copied()
+}
+
+fn in_order() -> Vec<&'static Case> {
     let sections: [&'static [Case]; 16] = [
         handshake::CASES,
         domains::CASES,
@@ -41,7 +48,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         logs::CASES,
         metrics::CASES,
     ];
-    sections.into_iter().flatten()
+    let mut cases: Vec<_> = sections.into_iter().flatten().collect();
+    cases.sort_by_key(|case| facts::all().iter().position(|fact| fact.number == case.fact()));
+    cases
 }
 
 #[cfg(test)]
@@ -49,7 +58,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::facts;
 
     #[test]
     fn every_fact_has_a_case_or_a_reason_for_none() {

@@ -1,11 +1,12 @@
 //! Section 2.3: binary, sizes, fragments.
 
-use serde_json::json;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
 
 use crate::{
     Api, Case, Checked, Event,
     Mark::{Documented, Inferred, Observed},
-    Site, equal,
+    Site, equal, fails, holds,
     script::Script,
     wire::{Client, Frame, Opcode},
 };
@@ -29,6 +30,17 @@ pub(super) const CASES: &[Case] = &[
             let mut client = site.connect(Api::Main).await?;
             let event = Event::parse(client.ask(Script::echo().message("tell")).await?)?;
             equal("isBase64Encoded", &event.value["isBase64Encoded"], &json!(false))
+        })
+    }),
+    Case::new("R11.to-binary", Documented, "CONVERT_TO_BINARY decodes base64 for the back end", |site| {
+        Box::pin(async {
+            let seen = binary(site).await?;
+            equal("body at the endpoint", seen["body"].as_str(), Some("hello"))
+        })
+    }),
+    Case::new("R11.to-text", Documented, "CONVERT_TO_TEXT encodes its answer as base64", |site| {
+        Box::pin(async {
+            holds("what the endpoint describes", binary(site).await?.is_object(), "something else")
         })
     }),
     Case::new("R12.frame", Documented, "a frame above 32 KB ends the connection with 1009", |site| {
@@ -91,6 +103,14 @@ async fn send_parts(client: &mut Client, sizes: &[usize]) {
         }
         rest = after;
     }
+}
+
+/// What the endpoint got of a message of base64; its answer comes in base64 too.
+async fn binary(site: &Site) -> Checked<Value> {
+    site.endpoint()?;
+    let answer = site.connect(Api::Proxied).await?.ask("aGVsbG8=").await?;
+    let decoded = STANDARD.decode(&answer).unwrap_or_default();
+    serde_json::from_slice(&decoded).or_else(|_| fails("a description in base64", answer))
 }
 
 async fn takes(site: &Site, sizes: &[usize]) -> Checked {

@@ -6,12 +6,19 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::stack::{Stack, TEMPLATE};
+
 fn conformance(args: &[&str]) -> Output {
+    conformance_with(&[], args)
+}
+
+/// Runs it with these variables and none of AWS's besides.
+fn conformance_with(variables: &[(&str, &str)], args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin-conformance"));
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"] {
         command.env_remove(name);
     }
-    command.args(args).output().unwrap()
+    command.envs(variables.iter().copied()).args(args).output().unwrap()
 }
 
 #[track_caller]
@@ -104,4 +111,41 @@ fn what_the_target_lacks_is_skipped() {
     assert!(reason("H9.without-route").contains("no API Bare"));
     assert!(reason("C2.post").contains("no credentials"));
     assert!(reason("G6.parameters").contains("no HTTP integration"));
+}
+
+/// As it runs against AWS, or any other gateway: addresses on the command line, credentials in the environment.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_address_will_do() {
+    let stack = Stack::start(TEMPLATE).await;
+    let ready: serde_json::Value =
+        serde_json::from_reader(std::fs::File::open(stack.running.ready_file()).unwrap()).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let api = |name: &str, key: &str| {
+        let apis = ready["apis"].as_array().unwrap();
+        text(
+            &apis.iter().find(|api| api["logical_id"] == name && api["stage"] == "conformance").unwrap()[key],
+        )
+    };
+    let (target, management) = (api("Main", "wss"), api("Main", "management_tls"));
+    let (guarded, keyed) =
+        (format!("Guarded={}", api("Guarded", "wss")), format!("keyed={}", api("Keyed", "ws")));
+    let ca = text(&ready["ca_file"]);
+    let mut args = vec!["--target", &target, "--management", &management, "--api", &guarded, "--api", &keyed];
+    // A fact of each kind: sockets with TLS, the authorizer, signed calls with TLS, a key from the environment.
+    args.extend(["--ca", &ca, "--only", "H2,H10,R9.throws,A5,A10,C2,C3.gone,Q6"]);
+    let (id, secret) = (text(&ready["access_key_id"]), text(&ready["secret_access_key"]));
+    let (region, key) = (text(&ready["region"]), text(&ready["api_keys"][0]["value"]));
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", &*id),
+        ("AWS_SECRET_ACCESS_KEY", &*secret),
+        ("AWS_REGION", &*region),
+        ("CONFORMANCE_API_KEY", &*key),
+    ];
+    let output = tokio::task::block_in_place(|| conformance_with(&variables, &args));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    // Two APIs are not named, and two hours are long.
+    assert!(told.contains("0 fail, 2 skipped\ninferred"), "{told}");
+    assert!(told.ends_with("0 fail, 1 skipped\n"), "{told}");
+    stack.stop().await;
 }

@@ -10,7 +10,7 @@ pub(crate) const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// A running stack, and what it runs.
 pub(crate) struct Stack {
-    running: LocalStack,
+    pub(crate) running: LocalStack,
     pub(crate) site: Site,
     _folder: TempDir,
 }
