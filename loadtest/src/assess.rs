@@ -1,277 +1,327 @@
-//! From measurements to a report, and whether it may be believed and is good.
+//! From what was recorded to what was measured, and whether it may be believed.
 
 use std::time::Duration;
 
-use crate::histogram::{quantile_us, summarize};
-use crate::publisher::Published;
-use crate::recorder::Times;
-use crate::report::{
-    ConfigReport, ConnectionsReport, GeneratorReport, ReachReport, Report, SCHEMA_VERSION, SecondReport,
-    TargetReport, UpdatesReport,
+use crate::collect::Collected;
+use crate::measured::{
+    ErrorRow, Generator, Lag, Measured, Metric, Model, Offered, Phase, Rate, Revision, Run, Series, Steps, Times,
+    Verdict, WarmUp,
 };
-use crate::swarm::{Outcomes, Ramp, Swarm};
+use crate::mser::{Truncation, truncation};
+use crate::plan::Plan;
+use crate::process::{cpu_time, machine};
+use crate::recorder::{ErrorKind, MEAN_INTERVAL_NS, PhaseCounts, SeriesId, index};
+use crate::swarm::Swarm;
+use crate::thresholds::{self, Threshold};
 
-/// The publisher may be this late, at its 99th percentile, as a part of the push latency's median that is reported.
-pub(crate) const SCHEDULE_LAG_PART_MAX: f64 = 0.10;
+/// What was scheduled may leave this late, at the 99th percentile, as a part of the median that is reported of it.
+pub(crate) const LAG_PART_MAX: f64 = 0.10;
 
-/// What a run measured.
-pub(crate) struct Measured {
+/// A generator that used more of the processors than this, over the measured phases, was the bottleneck itself.
+const PROCESSORS_PART_MAX: f64 = 0.80;
+
+const OFFERED: [Offered; 3] = [Offered::Connects, Offered::Messages, Offered::Updates];
+
+/// What only the driver of a run knows.
+pub(crate) struct Ran {
     pub(crate) started_unix_ms: u64,
-    pub(crate) ramp: Ramp,
-    pub(crate) published: Published,
-    pub(crate) times: Times,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) goose_pushes: u64,
-    pub(crate) cpu: Duration,
-    pub(crate) cpu_total: Duration,
+    pub(crate) cause: Option<String>,
+    pub(crate) commit: Option<String>,
     pub(crate) wall: Duration,
+    pub(crate) ended_early: Option<String>,
+    /// Time of the schedule at which nothing more was begun.
+    pub(crate) ended_ns: u64,
+    pub(crate) goose_dropped: u64,
 }
 
-pub(crate) fn report(swarm: &Swarm, measured: Measured) -> Report {
+/// Everything that a run measured, verdicts included.
+pub(crate) fn measured(swarm: &Swarm, collected: Collected, ran: Ran) -> Measured {
     let plan = &swarm.plan;
-    let load = &plan.load;
-    let Measured { published, times, outcomes, .. } = measured;
-    let sum = outcomes.sum;
-    let mut report = Report {
-        version: SCHEMA_VERSION,
-        kind: "run".to_owned(),
-        run_id: plan.run_id.clone(),
-        started_unix_ms: measured.started_unix_ms,
-        target: TargetReport { ws: swarm.target.ws.url.clone(), mqtt: swarm.target.mqtt.clone() },
-        config: ConfigReport {
-            users: load.users,
-            devices: load.devices,
-            devices_per_user: load.devices_per_user,
-            updates_per_second: load.updates_per_second,
-            seconds: load.measured.as_secs_f64(),
-            warm_up_seconds: load.warm_up.as_secs_f64(),
-            arrivals: load.arrivals.as_str().to_owned(),
-            ramp_per_second: load.ramp_per_second,
-            seed: load.seed,
-        },
-        connections: ConnectionsReport {
-            attempted: load.users,
-            following: measured.ramp.following,
-            failed: load.users - measured.ramp.following,
-            dropped: outcomes.dropped,
-            first_failure: outcomes.first_failure,
-            connect: summarize(&times.connect),
-            request: summarize(&times.request),
-        },
-        updates: UpdatesReport {
-            planned: plan.updates() as u64,
-            published: published.count,
-            first_failure: published.failure,
-            offered_per_second: load.updates_per_second,
-            achieved_per_second: rate(published.count, published.span),
-            schedule_lag: summarize(&published.lag),
-        },
-        reach: ReachReport {
-            expected: sum.tally.expected,
-            received: sum.tally.received,
-            duplicates: sum.tally.duplicates,
-            gaps: sum.tally.gaps,
-            lost: sum.tally.lost,
-            out_of_order: sum.tally.late,
-            unexpected: sum.unexpected,
-            corrupt: sum.corrupt,
-            error_frames: sum.error_frames,
-            first_error_frame: sum.first_error_frame,
-        },
-        push: summarize(&times.push),
-        push_warm_up: summarize(&times.push_warm_up),
-        by_second: by_second(&plan.planned_by_second(), &times),
-        generator: GeneratorReport {
-            cpu_seconds: measured.cpu_total.as_secs_f64(),
-            wall_seconds: measured.wall.as_secs_f64(),
-            cpu_us_per_delivery: (sum.tally.received > 0)
-                .then(|| measured.cpu.as_secs_f64() * 1e6 / sum.tally.received as f64),
-            goose_pushes: measured.goose_pushes,
-            goose_pushes_dropped: outcomes.goose_pushes_dropped,
-        },
-        valid: false,
-        invalid_reasons: Vec::new(),
-        passed: false,
-        failures: Vec::new(),
+    let scenario = &plan.scenario;
+    let counts = swarm.recorder.phases();
+    let means = swarm.recorder.means();
+    let planned = plan.planned(ran.ended_ns);
+    let begun = plan.phases.iter().take_while(|phase| phase.start_ns < ran.ended_ns).count().max(1);
+    let phases: Vec<Phase> =
+        (0..begun).map(|number| phase(swarm, number, &counts[number], planned[number], &collected, &means, ran.ended_ns)).collect();
+    let frames: u64 =
+        counts.iter().zip(&plan.phases).filter(|(_, phase)| phase.measured).map(|(counts, _)| counts.frames).sum();
+    let lag = OFFERED.into_iter().filter_map(|what| {
+        let mut times = Times::default();
+        let of_measured = collected.lag.iter().filter(|((phase, _), _)| plan.phases[*phase].measured);
+        of_measured.filter(|((_, of), _)| *of == index(what)).for_each(|(_, part)| times.add(part));
+        // A closed model has no schedule for its messages to be late of.
+        let is_scheduled = what != Offered::Messages || scenario.model == Model::Open;
+        (is_scheduled && !times.0.is_empty()).then_some(Lag { what, times })
+    });
+    let generator = Generator {
+        cpu_seconds: cpu_time().as_secs_f64(),
+        wall_seconds: ran.wall.as_secs_f64(),
+        cpus_peak: collected.cpus_peak,
+        cpu_ns_per_message: (frames > 0).then(|| collected.cpu_measured.as_nanos() as f64 / frames as f64),
+        messages: frames,
+        lag: lag.collect(),
+        dropped_samples: 0,
+        goose_dropped_samples: ran.goose_dropped,
+        bytes_per_user: collected.bytes_per_user(),
+        untimed_pushes: collected.untimed,
     };
-    report.invalid_reasons = invalid_reasons(&report);
-    report.valid = report.invalid_reasons.is_empty();
-    report.failures = failures(&report);
-    report.passed = report.failures.is_empty();
-    report
-}
-
-/// Updates a second, from the gaps between them.
-fn rate(count: u64, span: Duration) -> Option<f64> {
-    (count > 1 && !span.is_zero()).then(|| (count - 1) as f64 / span.as_secs_f64())
-}
-
-fn by_second(planned: &[u64], times: &Times) -> Vec<SecondReport> {
-    let seconds = planned.iter().zip(&times.by_second).enumerate();
-    seconds
-        .map(|(second, (&planned, histogram))| SecondReport {
-            second,
-            planned,
-            received: histogram.len(),
-            p50_us: quantile_us(histogram, 0.5),
-            p99_us: quantile_us(histogram, 0.99),
-            max_us: quantile_us(histogram, 1.0),
-        })
-        .collect()
-}
-
-fn invalid_reasons(report: &Report) -> Vec<String> {
-    let mut reasons = Vec::new();
-    match (report.updates.schedule_lag.p99_us, report.push.p50_us) {
-        (Some(lag), Some(push)) if lag > SCHEDULE_LAG_PART_MAX * push => reasons.push(format!(
-            "the publisher was up to {lag:.0} µs late (p99), more than {:.0} % of the median push of {push:.0} µs: this machine was too busy to measure it",
-            SCHEDULE_LAG_PART_MAX * 100.0
-        )),
-        (_, None) => reasons.push("no push arrived in the measured part of the schedule".to_owned()),
-        _ => {}
+    let (errors, order) = errors(swarm.recorder.errors());
+    let mut seconds = collected.into_seconds(swarm);
+    for (row, _) in seconds.iter_mut().flat_map(|second| &mut second.errors) {
+        *row = order[*row as usize];
     }
-    if let Some(failure) = &report.updates.first_failure {
+    let mut measured = Measured {
+        run: Run {
+            id: format!("{:08x}", plan.run),
+            scenario: scenario.name.clone(),
+            description: scenario.description.clone(),
+            scenario_text: scenario.text.clone(),
+            overrides: scenario.overrides.clone(),
+            target: swarm.target.url.split('?').next().unwrap_or_default().to_owned(),
+            cause: ran.cause,
+            model: scenario.model,
+            seed: scenario.seed,
+            users: plan.slots as u64,
+            processes: 1,
+            started_unix_ms: ran.started_unix_ms,
+        },
+        machines: vec![machine()],
+        revision: Revision { version: env!("CARGO_PKG_VERSION").to_owned(), commit: ran.commit },
+        phases,
+        seconds,
+        errors,
+        generator,
+        steps: scenario.steps.map(|steps| Steps {
+            factor: steps.factor,
+            grows: if scenario.updates.is_some() { "updates" } else { "messages" }.to_owned(),
+            last_good: None,
+            first_bad: None,
+        }),
+        thresholds: scenario.thresholds.iter().map(unjudged).collect(),
+        invalid: Vec::new(),
+        ended_early: ran.ended_early,
+        notes: Vec::new(),
+    };
+    judge(&mut measured);
+    measured
+}
+
+/// Makes the verdicts of a run from its figures: those of [`Measured::thresholds`], of its phases and steps, and the
+/// reasons why it may not be believed. After measured parts were added up, this makes them the sum's.
+pub fn judge(measured: &mut Measured) {
+    let thresholds: Vec<Threshold> =
+        measured.thresholds.iter().filter_map(|verdict| thresholds::parse(&verdict.threshold).ok()).collect();
+    for phase in measured.phases.iter_mut().filter(|phase| phase.measured) {
+        phase.thresholds = thresholds.iter().map(|threshold| threshold.verdict_on(phase)).collect();
+    }
+    measured.thresholds = thresholds.iter().map(|threshold| threshold.verdict(measured)).collect();
+    judge_steps(measured);
+    measured.invalid = invalid(measured);
+    measured.notes = notes(measured);
+}
+
+/// Steps go on until one breaks a threshold, so that the run's own verdicts are those of the last one that did not.
+fn judge_steps(measured: &mut Measured) {
+    let Some(mut steps) = measured.steps.take() else { return };
+    (steps.last_good, steps.first_bad) = (None, None);
+    let offered = |phase: &Phase| {
+        let what = if steps.grows == "updates" { Offered::Updates } else { Offered::Messages };
+        phase.rates.iter().find(|rate| rate.what == what).and_then(|rate| rate.offered_per_second).unwrap_or(0.0)
+    };
+    let mut verdicts: Option<Vec<Verdict>> = None;
+    for phase in measured.phases.iter().filter(|phase| phase.measured) {
+        let step = Some((phase.name.clone(), offered(phase)));
+        if phase.thresholds.iter().all(|verdict| verdict.met) {
+            steps.last_good = step;
+            verdicts = Some(phase.thresholds.clone());
+        } else {
+            steps.first_bad = step;
+            verdicts.get_or_insert_with(|| phase.thresholds.clone());
+            break;
+        }
+    }
+    measured.thresholds = verdicts.unwrap_or_default();
+    measured.steps = Some(steps);
+}
+
+/// A threshold before its verdict.
+fn unjudged(threshold: &Threshold) -> Verdict {
+    Verdict { threshold: threshold.text().to_owned(), measured: String::new(), met: false }
+}
+
+fn phase(
+    swarm: &Swarm,
+    number: usize,
+    counts: &PhaseCounts,
+    planned: [u64; 3],
+    collected: &Collected,
+    means: &[Option<f64>],
+    ended_ns: u64,
+) -> Phase {
+    let plan = &swarm.plan;
+    let planned_phase = &plan.phases[number];
+    let end_ns = planned_phase.end_ns.min(ended_ns).max(planned_phase.start_ns + 1);
+    let length = (end_ns - planned_phase.start_ns) as f64 / 1e9;
+    let (warm_up, first_second) =
+        if planned_phase.measured { warm_up(means, planned_phase.start_ns, end_ns) } else { (WarmUp::None, 0) };
+    let mut series: Vec<(SeriesId, Times)> = Vec::new();
+    let of_phase = collected.intervals.iter().filter(|interval| interval.phase == number);
+    for interval in of_phase.filter(|interval| interval.second >= first_second) {
+        match series.iter_mut().find(|(known, _)| *known == interval.series) {
+            Some((_, sum)) => sum.add(&interval.times()),
+            None => series.push((interval.series, interval.times())),
+        }
+    }
+    series.sort_by_key(|(id, _)| *id);
+    let is_closed = plan.scenario.model == Model::Closed;
+    let rates = OFFERED.into_iter().filter_map(|what| {
+        let (planned, done) = (planned[index(what)], counts.done[index(what)]);
+        let span = (counts.last_done_ns[index(what)].saturating_sub(planned_phase.start_ns)) as f64 / 1e9;
+        (planned > 0 || done > 0).then(|| Rate {
+            what,
+            planned,
+            done,
+            offered_per_second: (!is_closed || what != Offered::Messages).then_some(planned as f64 / length),
+            achieved_per_second: done as f64 / length.max(span),
+        })
+    });
+    let mut reach = counts.reach;
+    // Seen by the accounts, counted by the readers: a connection that broke in between counts as the accounts do.
+    reach.received = reach.expected - reach.lost;
+    Phase {
+        name: planned_phase.name.clone(),
+        measured: planned_phase.measured,
+        start_ns: planned_phase.start_ns,
+        end_ns,
+        rates: rates.collect(),
+        series: series
+            .into_iter()
+            .map(|(id, times)| Series { name: swarm.names[id.0 as usize].clone(), times })
+            .collect(),
+        reach,
+        attempts: counts.attempts,
+        errors: counts.errors,
+        warm_up,
+        thresholds: Vec::new(),
+    }
+}
+
+/// What MSER-5 says of a phase, and the first second that counts.
+fn warm_up(means: &[Option<f64>], start_ns: u64, end_ns: u64) -> (WarmUp, u32) {
+    let (first, last) = ((start_ns / MEAN_INTERVAL_NS) as usize, (end_ns / MEAN_INTERVAL_NS) as usize);
+    let of_phase = means.get(first..last.min(means.len())).unwrap_or_default();
+    if of_phase.iter().flatten().count() == 0 {
+        return (WarmUp::None, 0);
+    }
+    match truncation(of_phase) {
+        Truncation::TooShort => (WarmUp::TooShort, 0),
+        Truncation::NeverSettles => (WarmUp::NeverSettled, 0),
+        Truncation::At(0) => (WarmUp::Cut { seconds: 0 }, 0),
+        Truncation::At(intervals) => {
+            let cut_ns = start_ns + intervals as u64 * MEAN_INTERVAL_NS;
+            let first_second = u32::try_from(cut_ns.div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
+            let seconds = first_second - u32::try_from(start_ns / 1_000_000_000).unwrap_or(first_second);
+            (WarmUp::Cut { seconds }, first_second)
+        }
+    }
+}
+
+/// Most frequent first, and the new place of each.
+fn errors(kinds: Vec<ErrorKind>) -> (Vec<ErrorRow>, Vec<u32>) {
+    let mut numbered: Vec<(usize, ErrorKind)> = kinds.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(_, kind)| std::cmp::Reverse(kind.count));
+    let mut order = vec![0; numbered.len()];
+    for (place, (was, _)) in (0..).zip(&numbered) {
+        order[*was] = place;
+    }
+    let rows = numbered.into_iter().map(|(_, kind)| ErrorRow {
+        during: kind.during.to_owned(),
+        kind: kind.kind,
+        count: kind.count,
+        first: kind.first,
+    });
+    (rows.collect(), order)
+}
+
+fn invalid(measured: &Measured) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let over = |metric: Metric| {
+        let mut sum = Times::default();
+        let phases = measured.phases.iter().filter(|phase| phase.measured);
+        let series = phases.flat_map(|phase| &phase.series).filter(|series| series.name.metric == metric);
+        series.for_each(|series| sum.add(&series.times));
+        sum.0
+    };
+    for Lag { what, times } in &measured.generator.lag {
+        let metrics: &[Metric] = match what {
+            Offered::Connects => &[Metric::Connect],
+            Offered::Messages => &[Metric::Response, Metric::Post],
+            Offered::Updates => &[Metric::Push],
+        };
+        let lag = times.0.value_at_quantile(0.99) as f64;
+        for metric in metrics {
+            let reported = over(*metric);
+            let median = reported.value_at_quantile(0.5) as f64;
+            if !reported.is_empty() && lag > LAG_PART_MAX * median {
+                reasons.push(format!(
+                    "{what} left up to {:.0} µs late (p99), more than {:.0} % of the median {metric} of {:.0} µs: this machine was too busy to measure it",
+                    lag / 1e3,
+                    LAG_PART_MAX * 100.0,
+                    median / 1e3
+                ));
+            }
+        }
+    }
+    let cpus: u32 = measured.machines.iter().map(|machine| machine.cpus).sum();
+    let used: Vec<f64> = measured
+        .seconds
+        .iter()
+        .filter(|second| {
+            let at = u64::from(second.second) * 1_000_000_000;
+            measured.phases.iter().any(|phase| phase.measured && (phase.start_ns..phase.end_ns).contains(&at))
+        })
+        .map(|second| second.generator_cpus)
+        .collect();
+    let mean = used.iter().sum::<f64>() / used.len().max(1) as f64;
+    if mean > PROCESSORS_PART_MAX * f64::from(cpus) {
         reasons.push(format!(
-            "{} of {} updates were published: {failure}",
-            report.updates.published, report.updates.planned
+            "the generator used {mean:.1} of {cpus} processors in the measured phases: it was the bottleneck itself"
         ));
+    }
+    let is_empty = measured.phases.iter().filter(|phase| phase.measured).all(|phase| phase.series.is_empty());
+    if is_empty {
+        reasons.push("nothing was timed in a measured phase".to_owned());
     }
     reasons
 }
 
-fn failures(report: &Report) -> Vec<String> {
-    let (connections, reach) = (&report.connections, &report.reach);
-    let first = |text: &Option<String>| {
-        text.as_deref().map(|text| format!("; the first: {text}")).unwrap_or_default()
-    };
-    let counts = [
-        (
-            connections.failed as u64,
-            "clients could not connect and follow",
-            first(&connections.first_failure),
-        ),
-        (
-            connections.dropped as u64,
-            "connections ended before the run did",
-            first(&connections.first_failure),
-        ),
-        (reach.lost, "pushes were lost: their followers ended behind", String::new()),
-        (reach.duplicates, "pushes were duplicates", String::new()),
-        (
-            reach.unexpected,
-            "pushes were for devices or versions that the client does not follow",
-            String::new(),
-        ),
-        (reach.corrupt, "pushes had another version's value", String::new()),
-        (reach.error_frames, "frames were errors or not in the contract", first(&reach.first_error_frame)),
-    ];
-    counts
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, what, first)| format!("{count} {what}{first}"))
-        .collect()
+fn notes(measured: &Measured) -> Vec<String> {
+    let mut notes = Vec::new();
+    for phase in &measured.phases {
+        if phase.warm_up == WarmUp::NeverSettled {
+            notes.push(format!("{} never settled: its latencies drift from start to end, and nothing was cut", phase.name));
+        }
+    }
+    if measured.generator.untimed_pushes > 0 {
+        notes.push(format!(
+            "{} pushes were caused on another host: they count for reach, and have no latency, since the hosts' clocks have nothing to do with each other",
+            measured.generator.untimed_pushes
+        ));
+    }
+    notes
 }
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::net::SocketAddr;
-
-    use super::*;
-    use crate::account::Tally;
-    use crate::histogram::{record, times};
-    use crate::plan::{Plan, tests::load};
-    use crate::recorder::Recorder;
-    use crate::swarm::Outcome;
-    use crate::target::{Target, WsTarget};
-
-    /// A swarm of [`load`], not started.
-    pub(crate) fn swarm() -> Swarm {
-        let plan = Plan::new(load(), "0123abcd".to_owned()).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 3001));
-        let ws = WsTarget { url: "ws://127.0.0.1:3001/dev".to_owned(), address };
-        Swarm::new(plan, Target { ws, mqtt: "127.0.0.1:1883".to_owned() })
-    }
-
-    /// A report of pushes and schedule lags that all took the same time.
-    pub(crate) fn report_of(push: Duration, lag: Duration, outcome: Outcome, dropped: usize) -> Report {
-        let swarm = swarm();
-        let recorder = Recorder::new(3);
-        for push_number in 0..outcome.tally.received {
-            recorder.shard(0).push(push, (push_number % 3) as usize, push_number % 3 == 0);
-        }
-        let mut lags = times();
-        record(&mut lags, lag);
-        for user in 0..6 {
-            swarm.follow(user);
-        }
-        let ramp = swarm.close_ramp();
-        report(
-            &swarm,
-            Measured {
-                started_unix_ms: 1_795_000_000_000,
-                ramp,
-                published: Published {
-                    count: 30,
-                    span: Duration::from_millis(2_900),
-                    lag: lags,
-                    failure: None,
-                },
-                times: recorder.merged(),
-                outcomes: Outcomes { sum: outcome, dropped, first_failure: None, goose_pushes_dropped: 0 },
-                goose_pushes: 90,
-                cpu: Duration::from_millis(90),
-                cpu_total: Duration::from_millis(200),
-                wall: Duration::from_secs(4),
-            },
-        )
-    }
-
-    fn all_arrived() -> Outcome {
-        Outcome { tally: Tally { expected: 90, received: 90, ..Tally::default() }, ..Outcome::default() }
-    }
-
-    #[test]
-    fn a_good_run_is_valid_and_passes() {
-        let report = report_of(Duration::from_millis(4), Duration::from_micros(100), all_arrived(), 0);
-        assert!(report.valid && report.passed, "{:?} {:?}", report.invalid_reasons, report.failures);
-        assert_eq!((report.push.count, report.push_warm_up.count), (60, 30));
-        assert_eq!(report.by_second.iter().map(|second| second.received).collect::<Vec<_>>(), [30, 30, 30]);
-        assert_eq!(report.updates.achieved_per_second, Some(10.0));
-        assert_eq!(report.generator.cpu_us_per_delivery, Some(1_000.0));
-    }
-
-    #[test]
-    fn a_late_publisher_makes_the_latencies_invalid() {
-        let report = report_of(Duration::from_millis(4), Duration::from_micros(500), all_arrived(), 0);
-        assert!(!report.valid && report.passed);
-        assert!(report.invalid_reasons[0].contains("µs late (p99)"), "{:?}", report.invalid_reasons);
-    }
-
-    #[test]
-    fn a_run_without_pushes_is_invalid() {
-        let report = report_of(Duration::from_millis(4), Duration::ZERO, Outcome::default(), 0);
-        assert_eq!(report.invalid_reasons, ["no push arrived in the measured part of the schedule"]);
-    }
-
-    #[test]
-    fn each_kind_of_failure_is_named() {
-        let bad = |change: fn(&mut Outcome)| {
-            let mut outcome = all_arrived();
-            change(&mut outcome);
-            report_of(Duration::from_millis(4), Duration::ZERO, outcome, 0).failures
-        };
-        assert_eq!(bad(|o| o.tally.lost = 2), ["2 pushes were lost: their followers ended behind"]);
-        assert_eq!(bad(|o| o.tally.duplicates = 1), ["1 pushes were duplicates"]);
-        assert_eq!(bad(|o| o.corrupt = 1).len(), 1);
-        assert_eq!(bad(|o| o.unexpected = 1).len(), 1);
-        let frames = bad(|o| {
-            o.error_frames = 3;
-            o.first_error_frame = Some("oops".to_owned());
-        });
-        assert_eq!(frames, ["3 frames were errors or not in the contract; the first: oops"]);
-        assert_eq!(report_of(Duration::ZERO, Duration::ZERO, all_arrived(), 1).failures.len(), 1);
-        // The contract skips versions that a newer one overtook.
-        assert!(bad(|o| o.tally.gaps = 5).is_empty());
-        assert!(bad(|o| o.tally.late = 5).is_empty());
-    }
+/// The thresholds that a step which is just over already breaks, as far as they can be told before the last pushes.
+pub(crate) fn breaks_early(swarm: &Swarm, collected: &Collected, number: usize) -> bool {
+    let plan: &Plan = &swarm.plan;
+    let counts = &swarm.recorder.phases()[number];
+    let planned = plan.planned(u64::MAX)[number];
+    let means = swarm.recorder.means();
+    let mut phase = phase(swarm, number, counts, planned, collected, &means, u64::MAX);
+    let due = swarm.due(number);
+    phase.reach = counts.reach;
+    phase.reach.expected = due;
+    phase.reach.lost = due.saturating_sub(counts.reach.received);
+    !plan.scenario.thresholds.iter().all(|threshold| threshold.verdict_on(&phase).met)
 }

@@ -4,17 +4,35 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
-/// Clock ticks of `/proc/*/stat` in a second: fixed at 100 in Linux's interface.
-const TICKS_PER_SECOND: u64 = 100;
+use crate::measured::Machine;
 
 /// Descriptors that the program needs besides its sockets: standard streams, epoll, the broker, files.
 const DESCRIPTORS_RESERVED: u64 = 64;
 
-/// User and system time of this process so far, in steps of 10 ms; zero where `/proc` does not tell.
+/// User and system time of this process so far.
 pub(crate) fn cpu_time() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    Duration::from_millis(parse_cpu_ticks(&stat).unwrap_or(0) * 1_000 / TICKS_PER_SECOND)
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The machine, as the report names it.
+pub(crate) fn machine() -> Machine {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
+    };
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let kilobytes = memory.and_then(|text| text.trim_end_matches("kB").trim().parse::<u64>().ok());
+    Machine {
+        os: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        cpu: field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+        memory_bytes: kilobytes.unwrap_or(0) * 1024,
+        descriptors_max: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+    }
 }
 
 /// Anonymous resident memory of a process, in bytes.
@@ -49,14 +67,6 @@ pub(crate) fn raise_descriptor_limit(sockets: usize) -> Result<(), String> {
         .map_err(|error| format!("cannot raise the limit of file descriptors to {needed}: {error}"))
 }
 
-/// Fields 14 and 15; counted after the command's name, which may hold spaces and parentheses.
-fn parse_cpu_ticks(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
-}
-
 fn parse_rss_anon(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -68,10 +78,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_ticks_are_found_behind_any_name() {
-        let stat = "42 (a) b) S 1 42 42 0 -1 4194304 100 0 0 0 250 75 0 0 20 0 9 0 100 0 0";
-        assert_eq!(parse_cpu_ticks(stat), Some(325));
-        assert_eq!(parse_cpu_ticks("42 (a"), None);
+    fn the_machine_is_described() {
+        let machine = machine();
+        assert!(machine.cpus > 0 && machine.memory_bytes > 0 && machine.os.len() > 6, "{machine:?}");
+        assert!(cpu_time() > Duration::ZERO);
     }
 
     #[test]

@@ -1,15 +1,22 @@
-//! A client's WebSocket: small buffers, no delay, and a source address with free ports.
+//! A client's WebSocket: small buffers, no delay, a source address with free ports, and the time of each step.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dunlin_events::limits::MESSAGE_BYTES_MAX;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, handshake::client::Response};
 
+use crate::clock;
 use crate::target::WsTarget;
 
 /// From the start of a connect to the 101. Above the 29 s that the service gives a `$connect` function, a refusal
@@ -17,23 +24,50 @@ use crate::target::WsTarget;
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes that a read can take at once: a push has about 150, and tungstenite allocates the buffer for good.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// Clients per source address: an address has some 28,000 ports to one destination, and closed ones linger.
 const CLIENTS_PER_SOURCE: usize = 10_000;
 
 /// A client's end of a WebSocket.
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+pub(crate) type Socket = WebSocketStream<Stream>;
+
+/// Times of the steps of a connect that succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps {
+    pub(crate) tcp_ns: u64,
+    /// Absent on a plain connection.
+    pub(crate) tls_ns: Option<u64>,
+    /// From the upgrade request to the first byte of its answer.
+    pub(crate) first_byte_ns: u64,
+    /// From the upgrade request to the end of its answer.
+    pub(crate) upgrade_ns: u64,
+}
+
+/// Why a connect failed.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectError {
+    /// What errors are counted by: `status 403`, `connection refused`, `timeout`.
+    pub(crate) kind: String,
+    /// The whole sentence.
+    pub(crate) text: String,
+}
+
+impl ConnectError {
+    fn new(kind: impl Into<String>, text: impl Into<String>) -> ConnectError {
+        ConnectError { kind: kind.into(), text: text.into() }
+    }
+}
 
 /// Connects client number `client` to the target.
 ///
 /// # Errors
 ///
 /// A sentence that says at which step and why.
-pub(crate) async fn connect(target: &WsTarget, client: usize) -> Result<Socket, String> {
+pub(crate) async fn connect(target: &WsTarget, client: usize) -> Result<(Socket, Steps), ConnectError> {
     match timeout(CONNECT_TIMEOUT, connect_unbounded(target, client)).await {
         Ok(result) => result,
-        Err(_) => Err(format!("no handshake within {} s", CONNECT_TIMEOUT.as_secs())),
+        Err(_) => Err(ConnectError::new("timeout", format!("no handshake within {} s", CONNECT_TIMEOUT.as_secs()))),
     }
 }
 
@@ -47,18 +81,73 @@ pub(crate) fn small_buffers() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
 }
 
-async fn connect_unbounded(target: &WsTarget, client: usize) -> Result<Socket, String> {
-    let stream = open(target.address, client).await.map_err(|error| format!("TCP connect: {error}"))?;
-    let handshake =
-        tokio_tungstenite::client_async_with_config(target.url.as_str(), stream, Some(small_buffers())).await;
-    let (socket, _): (Socket, Response) = handshake.map_err(|error| match error {
-        Error::Http(response) => format!("handshake refused with {}", response.status()),
-        error => format!("handshake: {error}"),
-    })?;
-    Ok(socket)
+/// What an I/O error is counted by.
+pub(crate) fn io_kind(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        // EMFILE has no kind of its own.
+        Some(24) => "too many open files".to_owned(),
+        _ => error.kind().to_string(),
+    }
 }
 
-async fn open(address: SocketAddr, client: usize) -> std::io::Result<TcpStream> {
+/// What an error of an open WebSocket is counted by.
+pub(crate) fn error_kind(error: &Error) -> String {
+    match error {
+        Error::Io(error) => io_kind(error),
+        Error::ConnectionClosed | Error::AlreadyClosed => "closed".to_owned(),
+        Error::Protocol(_) => "protocol violation".to_owned(),
+        Error::Capacity(_) => "message too large".to_owned(),
+        Error::Utf8(_) => "text that is no UTF-8".to_owned(),
+        Error::Tls(_) => "TLS".to_owned(),
+        _ => "WebSocket".to_owned(),
+    }
+}
+
+async fn connect_unbounded(target: &WsTarget, client: usize) -> Result<(Socket, Steps), ConnectError> {
+    let started_ns = clock::now_ns();
+    let tcp = open(target.address, client)
+        .await
+        .map_err(|error| ConnectError::new(io_kind(&error), format!("TCP connect: {error}")))?;
+    let connected_ns = clock::now_ns();
+    let (io, tls_ns) = match &target.tls {
+        None => (Io::Plain(tcp), None),
+        Some(tls) => {
+            let stream = tls
+                .connector
+                .connect(tls.name.clone(), tcp)
+                .await
+                .map_err(|error| ConnectError::new("TLS handshake", format!("TLS handshake: {error}")))?;
+            (Io::Tls(Box::new(stream)), Some(clock::now_ns() - connected_ns))
+        }
+    };
+    let mut request = target
+        .url
+        .as_str()
+        .into_client_request()
+        .map_err(|error| ConnectError::new("request", format!("the upgrade request: {error}")))?;
+    for (name, value) in &target.headers {
+        request.headers_mut().insert(name.clone(), value.clone());
+    }
+    let asked_ns = clock::now_ns();
+    let stream = Stream { io, first_byte_ns: 0 };
+    let handshake = tokio_tungstenite::client_async_with_config(request, stream, Some(small_buffers())).await;
+    let (socket, _) = handshake.map_err(|error| match error {
+        Error::Http(response) => {
+            let status = response.status();
+            ConnectError::new(format!("status {}", status.as_u16()), format!("handshake refused with {status}"))
+        }
+        error => ConnectError::new(error_kind(&error), format!("handshake: {error}")),
+    })?;
+    let steps = Steps {
+        tcp_ns: connected_ns - started_ns,
+        tls_ns,
+        first_byte_ns: socket.get_ref().first_byte_ns.saturating_sub(asked_ns),
+        upgrade_ns: clock::now_ns() - asked_ns,
+    };
+    Ok((socket, steps))
+}
+
+async fn open(address: SocketAddr, client: usize) -> io::Result<TcpStream> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -78,6 +167,57 @@ fn source(destination: IpAddr, client: usize) -> Option<IpAddr> {
             Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, u8::try_from(group + 1).unwrap_or(u8::MAX))))
         }
         _ => None,
+    }
+}
+
+/// A plain or a TLS connection that remembers when its first byte came.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    io: Io,
+    /// 0: none yet.
+    first_byte_ns: u64,
+}
+
+#[derive(Debug)]
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if self.first_byte_ns == 0 && buf.filled().len() > before {
+            self.first_byte_ns = clock::now_ns();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 

@@ -1,296 +1,280 @@
-//! What the clients, the publisher and the driver of a run share.
+//! What the clients, the timeline and the driver of a run share.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
-use tokio::sync::{Notify, watch};
+use futures_util::task::AtomicWaker;
+use tokio::sync::watch;
 
-use crate::account::Tally;
-use crate::clock::Clock;
+use crate::account::Published;
+use crate::clock;
+use crate::measured::SeriesName;
 use crate::plan::Plan;
-use crate::recorder::{Recorder, lock};
-use crate::target::Target;
+use crate::recorder::{PUSH, Recorder, SeriesId, answers, lock, names};
+use crate::target::WsTarget;
+
+/// Commands that wait for one client; one that is connecting takes none for up to half a minute.
+const COMMANDS_MAX: usize = 1_024;
+
+/// What the timeline tells a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Command {
+    /// Begin a session: index into the plan's, and the time that was intended on the clock.
+    Arrive(u32, u64),
+    /// End it, as of a time of the schedule.
+    Leave(u64),
+    /// The connection breaks.
+    Cut,
+    /// Send a message: its kind, its number, and its intended time.
+    Message(u16, u32, u64),
+    /// Say an update, intended for a time.
+    Say(u32, u64),
+    /// No session comes any more.
+    End,
+    /// Close at once.
+    Stop,
+}
+
+/// Where the timeline leaves commands for a client.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    waiting: AtomicUsize,
+    commands: Mutex<VecDeque<Command>>,
+    waker: AtomicWaker,
+    /// Whether the client can send: it is connected, and has its subscription.
+    ready: AtomicBool,
+    /// Who it plays.
+    user: AtomicU32,
+}
+
+impl Mailbox {
+    /// `false` if the client has too many already.
+    pub(crate) fn put(&self, command: Command) -> bool {
+        let mut commands = lock(&self.commands);
+        // What ends things always fits.
+        let bounded = matches!(command, Command::Message(..) | Command::Say(..) | Command::Cut);
+        if bounded && commands.len() >= COMMANDS_MAX {
+            return false;
+        }
+        commands.push_back(command);
+        self.waiting.store(commands.len(), Ordering::Release);
+        drop(commands);
+        self.waker.wake();
+        true
+    }
+
+    /// The next command.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Command> {
+        if let Some(command) = self.take() {
+            return Poll::Ready(command);
+        }
+        self.waker.register(cx.waker());
+        // One may have come before the waker was there.
+        self.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take(&self) -> Option<Command> {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut commands = lock(&self.commands);
+        let command = commands.pop_front();
+        self.waiting.store(commands.len(), Ordering::Release);
+        command
+    }
+
+    pub(crate) fn set_ready(&self, user: Option<u32>) {
+        if let Some(user) = user {
+            self.user.store(user, Ordering::Release);
+        }
+        self.ready.store(user.is_some(), Ordering::Release);
+    }
+
+    /// The user that the client plays, if it can send.
+    pub(crate) fn ready(&self) -> Option<u32> {
+        self.ready.load(Ordering::Acquire).then(|| self.user.load(Ordering::Acquire))
+    }
+}
 
 /// Shared state of a run.
 #[derive(Debug)]
 pub(crate) struct Swarm {
     pub(crate) plan: Plan,
-    pub(crate) target: Target,
-    pub(crate) clock: Clock,
+    pub(crate) target: WsTarget,
+    pub(crate) names: Vec<SeriesName>,
+    /// Method and name of each series in goose's report.
+    pub(crate) rows: Vec<(String, String)>,
+    /// The series that warm-up is judged by: pushes, else the answers of the first message.
+    pub(crate) primary: SeriesId,
     pub(crate) recorder: Recorder,
-    /// Numbers for the clients, in the order in which they start.
-    next_user: AtomicU64,
-    ramp: watch::Sender<Ramp>,
-    /// Time of the schedule's start on the clock; 0 before it is known.
+    pub(crate) mailboxes: Vec<Mailbox>,
+    next_slot: AtomicUsize,
+    /// Of the schedule, on the monotonic clock.
     start_ns: AtomicU64,
-    /// By device: connections that follow it now.
+    pub(crate) open: AtomicI64,
+    /// Clients that play, waiting ones included.
+    pub(crate) playing: AtomicUsize,
+    /// By topic: connections that follow it now.
     followers: Vec<AtomicU32>,
-    /// By device: updates published so far. Read together with `followers` it need not be exact: see `publishing`.
-    published: Vec<AtomicU32>,
-    /// Deliveries that are due and have not happened.
-    outstanding: AtomicI64,
-    arrived: AtomicU64,
-    all_arrived: Notify,
+    /// By phase: deliveries that became due, as far as the publisher knows.
+    due: Vec<AtomicU64>,
+    /// Every update of this process below it has been sent or has failed.
+    next_update: AtomicU32,
+    unpublished: Mutex<HashSet<u32>>,
+    any_unpublished: AtomicBool,
     stop: watch::Sender<bool>,
-    /// Tells the publisher, which is no task.
-    stopped: AtomicBool,
-    outcomes: Mutex<Outcomes>,
-}
-
-/// How far the clients are.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ramp {
-    pub(crate) following: usize,
-    pub(crate) failed: usize,
-    closed: bool,
-}
-
-impl Ramp {
-    pub(crate) fn settled(self) -> usize {
-        self.following + self.failed
-    }
-}
-
-/// What came of one connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) tally: Tally,
-    pub(crate) unexpected: u64,
-    pub(crate) corrupt: u64,
-    pub(crate) error_frames: u64,
-    pub(crate) first_error_frame: Option<String>,
-    /// Why the connection ended before it was told to.
-    pub(crate) dropped: Option<String>,
-}
-
-/// Sums over connections.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outcomes {
-    pub(crate) sum: Outcome,
-    pub(crate) dropped: usize,
-    pub(crate) first_failure: Option<String>,
-    pub(crate) goose_pushes_dropped: u64,
+    /// Tells the timeline, which is no task, that nothing more is to be sent.
+    halted: AtomicBool,
 }
 
 impl Swarm {
-    pub(crate) fn new(plan: Plan, target: Target) -> Swarm {
-        let devices = plan.load.devices;
+    pub(crate) fn new(plan: Plan, target: WsTarget) -> Swarm {
+        let names = names(&plan.scenario);
+        let primary = match plan.scenario.updates {
+            Some(_) => PUSH,
+            None if plan.scenario.messages.is_empty() => crate::recorder::CONNECT,
+            None => {
+                let first = &plan.scenario.app.messages[plan.scenario.messages[0].message];
+                answers(0)[usize::from(first.response.is_none())]
+            }
+        };
+        let row = |name: &SeriesName| {
+            let what = if name.message.is_empty() { "all" } else { &name.message };
+            (name.metric.to_string().to_uppercase(), what.to_owned())
+        };
         Swarm {
-            recorder: Recorder::new(plan.seconds()),
+            recorder: Recorder::new(plan.phases.len()),
+            mailboxes: (0..plan.slots).map(|_| Mailbox::default()).collect(),
+            next_slot: AtomicUsize::new(0),
+            start_ns: AtomicU64::new(0),
+            open: AtomicI64::new(0),
+            playing: AtomicUsize::new(0),
+            followers: (0..plan.topics()).map(|_| AtomicU32::new(0)).collect(),
+            due: plan.phases.iter().map(|_| AtomicU64::new(0)).collect(),
+            next_update: AtomicU32::new(0),
+            unpublished: Mutex::default(),
+            any_unpublished: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+            halted: AtomicBool::new(false),
+            rows: names.iter().map(row).collect(),
+            names,
+            primary,
             plan,
             target,
-            clock: Clock::start(),
-            next_user: AtomicU64::new(0),
-            ramp: watch::Sender::default(),
-            start_ns: AtomicU64::new(0),
-            followers: (0..devices).map(|_| AtomicU32::new(0)).collect(),
-            published: (0..devices).map(|_| AtomicU32::new(0)).collect(),
-            outstanding: AtomicI64::new(0),
-            arrived: AtomicU64::new(0),
-            all_arrived: Notify::new(),
-            stop: watch::Sender::new(false),
-            stopped: AtomicBool::new(false),
-            outcomes: Mutex::default(),
         }
     }
 
-    pub(crate) fn next_user(&self) -> usize {
-        usize::try_from(self.next_user.fetch_add(1, Ordering::Relaxed))
-            .expect("users were counted in a usize")
-    }
-
-    /// A client has its list: from now on it is due the updates of its devices. `false` if publishing has begun.
-    pub(crate) fn follow(&self, user: usize) -> bool {
-        self.add_follower(user);
-        let in_time = self.ramp.send_if_modified(|ramp| {
-            ramp.following += usize::from(!ramp.closed);
-            !ramp.closed
-        });
-        if !in_time {
-            self.remove_follower(user);
-        }
-        in_time
-    }
-
-    /// No client can join any more: who is due what must be known when an update is published.
-    pub(crate) fn close_ramp(&self) -> Ramp {
-        self.ramp.send_modify(|ramp| ramp.closed = true);
-        *self.ramp.borrow()
-    }
-
-    /// A client did not get its list.
-    pub(crate) fn fail(&self, reason: String) {
-        lock(&self.outcomes).first_failure.get_or_insert(reason);
-        self.ramp.send_modify(|ramp| ramp.failed += 1);
-    }
-
-    pub(crate) fn ramp(&self) -> watch::Receiver<Ramp> {
-        self.ramp.subscribe()
+    /// Numbers for the clients, in the order in which they start.
+    pub(crate) fn next_slot(&self) -> usize {
+        self.next_slot.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn set_start(&self, start_ns: u64) {
-        self.start_ns.store(start_ns, Ordering::Relaxed);
+        self.start_ns.store(start_ns, Ordering::Release);
     }
 
-    /// The time since the schedule's start of a time on the clock.
+    /// A time of the schedule on the clock.
+    pub(crate) fn at(&self, offset_ns: u64) -> u64 {
+        self.start_ns.load(Ordering::Acquire).saturating_add(offset_ns)
+    }
+
+    /// The time of the schedule of a time on the clock.
     pub(crate) fn offset_ns(&self, time_ns: u64) -> u64 {
-        time_ns.saturating_sub(self.start_ns.load(Ordering::Relaxed))
+        time_ns.saturating_sub(self.start_ns.load(Ordering::Acquire))
     }
 
-    /// An update is about to be published. Counted before it is sent, so that no delivery can come first.
-    pub(crate) fn publishing(&self, device: usize) {
-        self.published[device].fetch_add(1, Ordering::AcqRel);
-        let followers = self.followers[device].load(Ordering::Acquire);
-        self.outstanding.fetch_add(i64::from(followers), Ordering::AcqRel);
+    /// The time of the schedule now.
+    pub(crate) fn now_offset_ns(&self) -> u64 {
+        self.offset_ns(clock::now_ns())
     }
 
-    /// The update was not published after all.
-    pub(crate) fn not_published(&self, device: usize) {
-        self.published[device].fetch_sub(1, Ordering::AcqRel);
-        let followers = self.followers[device].load(Ordering::Acquire);
-        self.settle_deliveries(i64::from(followers));
+    /// The phase that it is now.
+    pub(crate) fn phase_now(&self) -> usize {
+        self.plan.phase_of(self.now_offset_ns())
     }
 
-    /// A delivery happened, for the first time.
-    pub(crate) fn arrived(&self) {
-        self.arrived.fetch_add(1, Ordering::Relaxed);
-        self.settle_deliveries(1);
+    /// An error that happened now.
+    pub(crate) fn error(&self, slot: usize, during: &'static str, kind: &str, first: impl FnOnce() -> String) {
+        self.recorder.error(slot, self.phase_now(), during, kind, first);
     }
 
-    /// A connection ended by itself: what it was due will not come.
-    pub(crate) fn leave(&self, user: usize, tally: Tally) {
-        self.remove_follower(user);
-        self.settle_deliveries(i64::try_from(tally.gaps + tally.lost).unwrap_or(i64::MAX));
-    }
-
-    /// By slot of a client: versions of its devices that were published.
-    pub(crate) fn published(&self, user: usize) -> impl Iterator<Item = u32> + use<'_> {
-        self.plan.followed(user).map(|device| self.published[device].load(Ordering::Acquire))
-    }
-
-    pub(crate) fn outstanding(&self) -> i64 {
-        self.outstanding.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn arrived_count(&self) -> u64 {
-        self.arrived.load(Ordering::Relaxed)
-    }
-
-    /// Waits until nothing is outstanding.
-    pub(crate) async fn all_arrived(&self) {
-        while self.outstanding() > 0 {
-            self.all_arrived.notified().await;
+    pub(crate) fn follow(&self, user: u32, following: bool) {
+        for topic in self.plan.followed(user) {
+            let followers = &self.followers[topic as usize];
+            if following {
+                followers.fetch_add(1, Ordering::AcqRel);
+            } else {
+                followers.fetch_sub(1, Ordering::AcqRel);
+            }
         }
     }
 
-    /// Tells all clients to close, and the publisher to end.
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.stop.send_replace(true);
+    /// An update is about to leave.
+    pub(crate) fn publishing(&self, update: u32, phase: usize) {
+        let followers = self.followers[self.plan.topic_of(update) as usize].load(Ordering::Acquire);
+        self.due[phase].fetch_add(u64::from(followers), Ordering::Relaxed);
+        self.next_update.store(update + 1, Ordering::Release);
     }
 
-    /// Resolves once the run stops.
+    /// It did not leave after all.
+    pub(crate) fn not_published(&self, update: u32) {
+        lock(&self.unpublished).insert(update);
+        self.any_unpublished.store(true, Ordering::Release);
+    }
+
+    /// Deliveries that became due in a phase.
+    pub(crate) fn due(&self, phase: usize) -> u64 {
+        self.due[phase].load(Ordering::Relaxed)
+    }
+
+    /// Nothing more of the schedule is to happen.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Acquire)
+    }
+
+    /// Ends every session now, and lets it wait for what it is due.
+    pub(crate) fn finish(&self) {
+        self.halt();
+        let now = self.now_offset_ns();
+        for mailbox in &self.mailboxes {
+            mailbox.put(Command::Leave(now));
+            mailbox.put(Command::End);
+        }
+    }
+
+    /// Closes everything at once.
+    pub(crate) fn stop(&self) {
+        self.halt();
+        self.stop.send_replace(true);
+        for mailbox in &self.mailboxes {
+            mailbox.put(Command::Stop);
+        }
+    }
+
+    /// Resolves once the run stops at once. For what is not waiting for its mailbox.
     pub(crate) async fn stopped(&self) {
         // The sender lives as long as `self`.
         let _ = self.stop.subscribe().wait_for(|&stop| stop).await;
     }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Adds a connection's outcome to the sums.
-    pub(crate) fn book(&self, outcome: Outcome, goose_pushes_dropped: u64) {
-        let mut outcomes = lock(&self.outcomes);
-        outcomes.goose_pushes_dropped += goose_pushes_dropped;
-        let sum = &mut outcomes.sum;
-        sum.tally += outcome.tally;
-        sum.unexpected += outcome.unexpected;
-        sum.corrupt += outcome.corrupt;
-        sum.error_frames += outcome.error_frames;
-        if sum.first_error_frame.is_none() {
-            sum.first_error_frame = outcome.first_error_frame;
-        }
-        if let Some(reason) = outcome.dropped {
-            outcomes.dropped += 1;
-            outcomes.first_failure.get_or_insert(reason);
-        }
-    }
-
-    pub(crate) fn outcomes(&self) -> Outcomes {
-        lock(&self.outcomes).clone()
-    }
-
-    fn add_follower(&self, user: usize) {
-        for device in self.plan.followed(user) {
-            self.followers[device].fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
-    fn remove_follower(&self, user: usize) {
-        for device in self.plan.followed(user) {
-            self.followers[device].fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-
-    fn settle_deliveries(&self, deliveries: i64) {
-        let before = self.outstanding.fetch_sub(deliveries, Ordering::AcqRel);
-        if before - deliveries <= 0 {
-            // One waiter at most, the driver; a permit stays for it if it is not waiting yet.
-            self.all_arrived.notify_one();
-        }
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::tests::swarm;
-
-    /// Six clients follow two of four devices each: three followers a device.
-    fn following() -> Swarm {
-        let swarm = swarm();
-        assert!((0..6).all(|user| swarm.follow(user)));
-        swarm
-    }
-
-    #[tokio::test]
-    async fn all_have_arrived_once_each_delivery_happened() {
-        let swarm = following();
-        swarm.publishing(0);
-        swarm.publishing(1);
-        assert_eq!(swarm.outstanding(), 6);
-        for _ in 0..6 {
-            assert!(tokio::time::timeout(std::time::Duration::ZERO, swarm.all_arrived()).await.is_err());
-            swarm.arrived();
+impl Published for Swarm {
+    fn was(&self, update: u32) -> bool {
+        // What another process sends, it sends at its time; if it cannot, its report says so.
+        if !self.plan.is_own(update) {
+            return true;
         }
-        swarm.all_arrived().await;
-        assert_eq!(swarm.arrived_count(), 6);
+        update < self.next_update.load(Ordering::Acquire)
+            && (!self.any_unpublished.load(Ordering::Acquire) || !lock(&self.unpublished).contains(&update))
     }
 
-    #[tokio::test]
-    async fn nothing_is_awaited_of_a_client_that_left_or_an_update_that_failed() {
-        let swarm = following();
-        swarm.publishing(0);
-        swarm.publishing(1);
-        // Client 0 follows devices 0 and 1; it got one of the two.
-        swarm.arrived();
-        swarm.leave(0, Tally { expected: 2, received: 1, lost: 1, ..Tally::default() });
-        swarm.publishing(0);
-        swarm.not_published(0);
-        assert_eq!(swarm.outstanding(), 4);
-        assert_eq!(swarm.published(0).collect::<Vec<_>>(), [1, 1]);
-        (0..4).for_each(|_| swarm.arrived());
-        swarm.all_arrived().await;
-    }
-
-    #[test]
-    fn who_comes_after_the_ramp_is_due_nothing() {
-        let swarm = swarm();
-        assert!(swarm.follow(0));
-        assert_eq!(swarm.close_ramp().following, 1);
-        assert!(!swarm.follow(2));
-        swarm.publishing(0);
-        assert_eq!(swarm.outstanding(), 1);
+    fn all(&self) -> bool {
+        !self.is_halted() && !self.any_unpublished.load(Ordering::Acquire)
     }
 }

@@ -1,171 +1,147 @@
-//! A client as goose sees it: one scenario, run once. Connect and follow, report while the run lasts, close.
+//! A client as goose sees it: one scenario, run once, in which it plays one session after another.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use futures_util::SinkExt;
+use dunlin_events::limits::CONNECTION_LIFE_MAX;
 use goose::prelude::{GooseUser, Scenario, Transaction, TransactionResult};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::{Instant, sleep_until};
 
-use crate::histogram::record;
-use crate::reader::{Reader, Samples};
-use crate::recorder::lock;
-use crate::socket;
-use crate::swarm::{Outcome, Swarm};
-use crate::wire;
+use crate::clock;
+use crate::scenario::Life;
+use crate::session::{self, End, Pause, Sample};
+use crate::swarm::{Command, Swarm};
 
-/// Wait for the reply to `set_notify_list`: the service's longest integration (29 s), and a second for the way.
-pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Gap between a client's reports to goose.
-const REPORT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Method and name of goose's rows.
-pub(crate) const ROW_CONNECT: (&str, &str) = ("CONNECT", "handshake");
-pub(crate) const ROW_REQUEST: (&str, &str) = ("REQUEST", "set_notify_list");
-pub(crate) const ROW_PUSH: (&str, &str) = ("PUSH", "parameters");
-/// Only for connections that ended by themselves: what they lasted is no latency.
-const ROW_DROPPED: (&str, &str) = ("SOCKET", "dropped");
-
-/// Why a client that was still connecting gave up.
-const STOPPED: &str = "the run was stopped";
-
-/// What a client keeps between its transactions.
-#[derive(Clone)]
-struct Session {
-    number: usize,
-    opened: Instant,
-    samples: Arc<Samples>,
-    reader: Arc<Mutex<Option<JoinHandle<Outcome>>>>,
-}
+/// A connection that the service cuts this long before its longest life was cut for that.
+const LIFE_SLACK: Duration = Duration::from_secs(60);
 
 /// The clients' scenario. Use it with one iteration per user.
 pub(crate) fn scenario(swarm: &Arc<Swarm>) -> Scenario {
-    let (start, report, stop) = (Arc::clone(swarm), Arc::clone(swarm), Arc::clone(swarm));
-    Scenario::new("follow")
-        .set_host(&swarm.target.ws.url)
-        .register_transaction(
-            Transaction::new(Arc::new(move |user| Box::pin(follow(Arc::clone(&start), user)))).set_on_start(),
-        )
-        .register_transaction(Transaction::new(Arc::new(move |user| {
-            Box::pin(receive(Arc::clone(&report), user))
-        })))
-        .register_transaction(
-            Transaction::new(Arc::new(move |user| Box::pin(close(Arc::clone(&stop), user)))).set_on_stop(),
-        )
+    let shared = Arc::clone(swarm);
+    Scenario::new(&swarm.plan.scenario.name).set_host(&swarm.target.url).register_transaction(
+        Transaction::new(Arc::new(move |user| Box::pin(play(Arc::clone(&shared), user)))),
+    )
 }
 
-async fn follow(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
-    let number = swarm.next_user();
-    let started = Instant::now();
-    let connected = tokio::select! {
-        connected = socket::connect(&swarm.target.ws, number) => connected,
-        () = swarm.stopped() => Err(STOPPED.to_owned()),
-    };
-    let connect_time = started.elapsed();
-    row(user, ROW_CONNECT, connect_time, connected.as_ref().err().map(String::as_str)).await?;
-    let mut socket = match connected {
-        Ok(socket) => socket,
-        Err(reason) => {
-            swarm.fail(reason);
-            return Ok(());
-        }
-    };
-    record(&mut swarm.recorder.shard(number).connect, connect_time);
-
-    let opened = Instant::now();
-    let request =
-        wire::set_notify_list(swarm.plan.followed(number).map(|device| swarm.plan.device_id(device)));
-    let (reply_sender, reply) = oneshot::channel();
-    let samples = Arc::new(Samples::default());
-    let sent = socket.send(Message::text(request)).await;
-    let reader = Reader::new(Arc::clone(&swarm), number, Arc::clone(&samples), reply_sender);
-    let reader = tokio::spawn(reader.run(socket));
-    let answer = match sent {
-        Ok(()) => tokio::select! {
-            answer = await_reply(reply) => answer,
-            () = swarm.stopped() => Err(STOPPED.to_owned()),
-        },
-        Err(error) => Err(format!("cannot send set_notify_list: {error}")),
-    };
-    let answer = match answer {
-        Ok(()) if !swarm.follow(number) => {
-            Err("the reply to set_notify_list came after the first update".to_owned())
-        }
-        answer => answer,
-    };
-    let request_time = opened.elapsed();
-    row(user, ROW_REQUEST, request_time, answer.as_ref().err().map(String::as_str)).await?;
-    match answer {
-        Ok(()) => {
-            record(&mut swarm.recorder.shard(number).request, request_time);
-            user.set_session_data(Session {
-                number,
-                opened,
-                samples,
-                reader: Arc::new(Mutex::new(Some(reader))),
-            });
-        }
-        Err(reason) => {
-            reader.abort();
-            swarm.fail(reason);
-        }
+/// Plays the sessions of one client, until the timeline has no more for it.
+async fn play(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
+    let slot = swarm.next_slot();
+    if slot >= swarm.mailboxes.len() {
+        return Ok(());
     }
-    Ok(())
-}
-
-async fn await_reply(reply: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
-    match timeout(REPLY_TIMEOUT, reply).await {
-        Ok(Ok(answer)) => answer.map_err(|frame| format!("the reply to set_notify_list is {frame}")),
-        Ok(Err(_)) => Err("the connection ended before the reply to set_notify_list".to_owned()),
-        Err(_) => Err(format!("no reply to set_notify_list within {} s", REPLY_TIMEOUT.as_secs())),
-    }
-}
-
-/// Lasts as long as the run. Goose takes measurements only here, in the client's own transaction.
-async fn receive(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
-    let Some(session) = user.get_session_data::<Session>().cloned() else { return Ok(()) };
-    // Clients that start together would report together.
-    let seed = swarm.plan.load.seed.wrapping_add(session.number as u64);
-    let mut pause = REPORT_INTERVAL.mul_f64(fastrand::Rng::with_seed(seed).f64());
+    swarm.playing.fetch_add(1, Ordering::AcqRel);
     loop {
-        let stopped = tokio::select! {
-            () = swarm.stopped() => true,
-            () = sleep(pause) => false,
+        match poll_fn(|cx| swarm.mailboxes[slot].poll(cx)).await {
+            Command::Arrive(session, intended_ns) => {
+                if Box::pin(session_of(&swarm, slot, user, session, intended_ns)).await? {
+                    break;
+                }
+            }
+            Command::End | Command::Stop => break,
+            Command::Message(_, _, intended_ns) => {
+                let phase = swarm.plan.phase_of(swarm.offset_ns(intended_ns));
+                swarm.recorder.shard(slot).phases[phase].attempts += 1;
+                swarm.recorder.error(slot, phase, "request", "not connected", || {
+                    "the client's connection ended before its message left".to_owned()
+                });
+            }
+            Command::Say(update, _) => swarm.not_published(update),
+            Command::Leave(..) | Command::Cut => {}
+        }
+    }
+    swarm.playing.fetch_sub(1, Ordering::AcqRel);
+    Ok(())
+}
+
+/// One session, its further connections included. Returns whether the client has nothing more to do.
+async fn session_of(
+    swarm: &Swarm,
+    slot: usize,
+    user: &mut GooseUser,
+    session: u32,
+    intended_ns: u64,
+) -> Result<bool, Box<goose::goose::TransactionError>> {
+    let plan = &swarm.plan;
+    let number = plan.sessions[session as usize].user;
+    let mut intended_ns = intended_ns;
+    let mut rng = fastrand::Rng::with_seed(plan.scenario.seed ^ (u64::from(number) << 20));
+    loop {
+        let opened = Instant::now();
+        let mut ended = false;
+        let end = match session::connect(swarm, slot, number, intended_ns).await {
+            Err(reason) => {
+                row(user, ("CONNECT", "handshake"), opened.elapsed(), Some(&reason)).await?;
+                End::Dropped(String::new(), reason)
+            }
+            Ok(mut session) => {
+                let mut end = session.begin().await.err();
+                while end.is_none() {
+                    match session.run().await {
+                        Pause::Ended(how) => end = Some(how),
+                        Pause::Full => report(swarm, user, &std::mem::take(&mut session.samples)).await?,
+                    }
+                }
+                ended = session.ended;
+                let mut end = end.unwrap_or(End::Left);
+                if let End::Dropped(kind, text) = &end {
+                    let life = opened.elapsed() + LIFE_SLACK;
+                    if plan.scenario.users.life == Life::TwoHours && life >= CONNECTION_LIFE_MAX {
+                        // As the scenario says; who comes back is a new connect.
+                        end = End::Cut;
+                    } else {
+                        swarm.error(slot, "session", kind, || text.clone());
+                        row(user, ("SOCKET", "dropped"), opened.elapsed(), Some(text)).await?;
+                    }
+                }
+                report(swarm, user, &session.close(&end).await).await?;
+                end
+            }
         };
-        pause = REPORT_INTERVAL;
-        report_pushes(user, &session.samples).await?;
-        let ended = lock(&session.reader).as_ref().is_none_or(JoinHandle::is_finished);
-        if stopped || ended {
-            return Ok(());
+        match end {
+            End::Left => return Ok(ended),
+            End::Stopped => return Ok(true),
+            End::Cut | End::Dropped(..) => {}
+        }
+        let Some(within) = plan.scenario.users.reconnect_within.filter(|_| !swarm.is_halted() && !ended) else {
+            return Ok(ended);
+        };
+        let back = Instant::now() + within.mul_f64(rng.f64());
+        intended_ns = clock::now_ns() + u64::try_from((back - Instant::now()).as_nanos()).unwrap_or(0);
+        if let Some(over) = away(swarm, slot, back).await {
+            return Ok(over);
         }
     }
 }
 
-async fn close(swarm: Arc<Swarm>, user: &mut GooseUser) -> TransactionResult {
-    let Some(session) = user.get_session_data::<Session>().cloned() else { return Ok(()) };
-    let reader = lock(&session.reader).take();
-    let outcome = match reader {
-        Some(reader) => reader.await.unwrap_or_else(|error| Outcome {
-            dropped: Some(format!("the client's reader failed: {error}")),
-            ..Outcome::default()
-        }),
-        None => return Ok(()),
-    };
-    report_pushes(user, &session.samples).await?;
-    if let Some(reason) = &outcome.dropped {
-        row(user, ROW_DROPPED, session.opened.elapsed(), Some(reason)).await?;
+/// Waits to come back. If the session ends meanwhile, returns whether the client has nothing more to do.
+async fn away(swarm: &Swarm, slot: usize, back: Instant) -> Option<bool> {
+    let waiting = sleep_until(back);
+    tokio::pin!(waiting);
+    loop {
+        let command = tokio::select! {
+            () = &mut waiting => return None,
+            command = poll_fn(|cx| swarm.mailboxes[slot].poll(cx)) => command,
+        };
+        match command {
+            Command::Leave(..) => return Some(false),
+            Command::End | Command::Stop => return Some(true),
+            Command::Arrive(session, intended_ns) => {
+                swarm.mailboxes[slot].put(Command::Arrive(session, intended_ns));
+                return Some(false);
+            }
+            Command::Say(update, _) => swarm.not_published(update),
+            Command::Message(..) | Command::Cut => {}
+        }
     }
-    swarm.book(outcome, session.samples.dropped());
-    Ok(())
 }
 
-async fn report_pushes(user: &mut GooseUser, samples: &Samples) -> TransactionResult {
-    for latency in samples.take() {
-        row(user, ROW_PUSH, latency, None).await?;
+/// Goose takes measurements only here, in the client's own transaction.
+async fn report(swarm: &Swarm, user: &mut GooseUser, samples: &[Sample]) -> TransactionResult {
+    for sample in samples {
+        let (method, what) = &swarm.rows[sample.series.0 as usize];
+        row(user, (method, what), Duration::from_micros(sample.us.into()), None).await?;
     }
     Ok(())
 }
