@@ -135,7 +135,9 @@ impl Account {
     pub(crate) fn is_complete(&self, published: &impl Published, plan: &Plan) -> bool {
         self.slots.iter().all(|slot| {
             slot.received >= slot.until - slot.from
-                || !published.all() && (slot.from..slot.until).all(|v| slot.seen.has(v - slot.from) || !was(slot, v, published, plan))
+                || !published.all()
+                    && (slot.from..slot.until)
+                        .all(|v| slot.seen.has(v - slot.from) || !was(slot, v, published, plan))
         })
     }
 

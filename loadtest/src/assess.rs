@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::collect::Collected;
 use crate::measured::{
-    ErrorRow, Generator, Lag, Measured, Metric, Model, Offered, Phase, Rate, Revision, Run, Series, Steps, Times,
-    Verdict, WarmUp,
+    ErrorRow, Generator, Lag, Measured, Metric, Model, Offered, Phase, Rate, Revision, Run, Series, Steps,
+    Times, Verdict, WarmUp,
 };
 use crate::mser::{Truncation, truncation};
 use crate::plan::Plan;
@@ -42,10 +42,17 @@ pub(crate) fn measured(swarm: &Swarm, collected: Collected, ran: Ran) -> Measure
     let means = swarm.recorder.means();
     let planned = plan.planned(ran.ended_ns);
     let begun = plan.phases.iter().take_while(|phase| phase.start_ns < ran.ended_ns).count().max(1);
-    let phases: Vec<Phase> =
-        (0..begun).map(|number| phase(swarm, number, &counts[number], planned[number], &collected, &means, ran.ended_ns)).collect();
-    let frames: u64 =
-        counts.iter().zip(&plan.phases).filter(|(_, phase)| phase.measured).map(|(counts, _)| counts.frames).sum();
+    let phases: Vec<Phase> = (0..begun)
+        .map(|number| {
+            phase(swarm, number, &counts[number], planned[number], &collected, &means, ran.ended_ns)
+        })
+        .collect();
+    let frames: u64 = counts
+        .iter()
+        .zip(&plan.phases)
+        .filter(|(_, phase)| phase.measured)
+        .map(|(counts, _)| counts.frames)
+        .sum();
     let lag = OFFERED.into_iter().filter_map(|what| {
         let mut times = Times::default();
         let of_measured = collected.lag.iter().filter(|((phase, _), _)| plan.phases[*phase].measured);
@@ -67,7 +74,7 @@ pub(crate) fn measured(swarm: &Swarm, collected: Collected, ran: Ran) -> Measure
         untimed_pushes: collected.untimed,
     };
     let (errors, order) = errors(swarm.recorder.errors());
-    let mut seconds = collected.into_seconds(swarm);
+    let mut seconds = collected.into_seconds();
     for (row, _) in seconds.iter_mut().flat_map(|second| &mut second.errors) {
         *row = order[*row as usize];
     }
@@ -118,7 +125,11 @@ pub fn judge(measured: &mut Measured) {
     measured.thresholds = thresholds.iter().map(|threshold| threshold.verdict(measured)).collect();
     judge_steps(measured);
     measured.invalid = invalid(measured);
-    measured.notes = notes(measured);
+    for note in notes(measured) {
+        if !measured.notes.contains(&note) {
+            measured.notes.push(note);
+        }
+    }
 }
 
 /// Steps go on until one breaks a threshold, so that the run's own verdicts are those of the last one that did not.
@@ -127,7 +138,12 @@ fn judge_steps(measured: &mut Measured) {
     (steps.last_good, steps.first_bad) = (None, None);
     let offered = |phase: &Phase| {
         let what = if steps.grows == "updates" { Offered::Updates } else { Offered::Messages };
-        phase.rates.iter().find(|rate| rate.what == what).and_then(|rate| rate.offered_per_second).unwrap_or(0.0)
+        phase
+            .rates
+            .iter()
+            .find(|rate| rate.what == what)
+            .and_then(|rate| rate.offered_per_second)
+            .unwrap_or(0.0)
     };
     let mut verdicts: Option<Vec<Verdict>> = None;
     for phase in measured.phases.iter().filter(|phase| phase.measured) {
@@ -163,14 +179,17 @@ fn phase(
     let planned_phase = &plan.phases[number];
     let end_ns = planned_phase.end_ns.min(ended_ns).max(planned_phase.start_ns + 1);
     let length = (end_ns - planned_phase.start_ns) as f64 / 1e9;
-    let (warm_up, first_second) =
-        if planned_phase.measured { warm_up(means, planned_phase.start_ns, end_ns) } else { (WarmUp::None, 0) };
+    let (warm_up, first_second) = if planned_phase.measured {
+        warm_up(means, planned_phase.start_ns, end_ns)
+    } else {
+        (WarmUp::None, 0)
+    };
     let mut series: Vec<(SeriesId, Times)> = Vec::new();
     let of_phase = collected.intervals.iter().filter(|interval| interval.phase == number);
     for interval in of_phase.filter(|interval| interval.second >= first_second) {
         match series.iter_mut().find(|(known, _)| *known == interval.series) {
-            Some((_, sum)) => sum.add(&interval.times()),
-            None => series.push((interval.series, interval.times())),
+            Some((_, sum)) => sum.add(&interval.packed.times()),
+            None => series.push((interval.series, interval.packed.times())),
         }
     }
     series.sort_by_key(|(id, _)| *id);
@@ -300,7 +319,10 @@ fn notes(measured: &Measured) -> Vec<String> {
     let mut notes = Vec::new();
     for phase in &measured.phases {
         if phase.warm_up == WarmUp::NeverSettled {
-            notes.push(format!("{} never settled: its latencies drift from start to end, and nothing was cut", phase.name));
+            notes.push(format!(
+                "{} never settled: its latencies drift from start to end, and nothing was cut",
+                phase.name
+            ));
         }
     }
     if measured.generator.untimed_pushes > 0 {

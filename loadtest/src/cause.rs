@@ -47,9 +47,20 @@ pub(crate) struct Update<'a> {
 /// A cause whose address was found.
 #[derive(Clone, Debug)]
 pub(crate) enum Publisher {
-    Mqtt { broker: Broker, topic: Template, payload: Template },
-    Http { client: reqwest::Client, method: Method, url: Template, body: Option<Template>, in_flight: Arc<Semaphore> },
-    Socket { send: Template, returns_to_sender: bool },
+    Mqtt {
+        broker: Broker,
+        topic: Template,
+        payload: Template,
+    },
+    Http {
+        client: reqwest::Client,
+        method: Method,
+        url: Template,
+        body: Option<Template>,
+        in_flight: Arc<Semaphore>,
+    },
+    /// The client has what it needs from the scenario.
+    Socket,
 }
 
 /// An MQTT broker, and how to reach it.
@@ -99,9 +110,7 @@ impl Publisher {
                 body: body.clone(),
                 in_flight: Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX)),
             },
-            Cause::Socket { send, returns_to_sender } => {
-                Publisher::Socket { send: send.clone(), returns_to_sender: *returns_to_sender }
-            }
+            Cause::Socket { .. } => Publisher::Socket,
         }))
     }
 
@@ -113,7 +122,7 @@ impl Publisher {
                 let url = url.render(|_, out| out.push('…'));
                 format!("HTTP {method} {}", url.split('?').next().unwrap_or_default())
             }
-            Publisher::Socket { .. } => "a client that follows the topic".to_owned(),
+            Publisher::Socket => "a client that follows the topic".to_owned(),
         }
     }
 
@@ -147,11 +156,17 @@ impl Connected {
     /// # Errors
     ///
     /// A sentence; once the broker was given up, at once.
-    pub(crate) fn publish(&mut self, runtime: &Runtime, topic: String, payload: String) -> Result<(), String> {
+    pub(crate) fn publish(
+        &mut self,
+        runtime: &Runtime,
+        topic: String,
+        payload: String,
+    ) -> Result<(), String> {
         if self.failures >= PUBLISH_FAILURES_MAX {
             return Err("the broker is gone".to_owned());
         }
-        let sent = runtime.block_on(async { timeout(PUBLISH_TIMEOUT, self.client.publish_qos0(topic, payload)).await });
+        let sent = runtime
+            .block_on(async { timeout(PUBLISH_TIMEOUT, self.client.publish_qos0(topic, payload)).await });
         let result = match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
@@ -172,7 +187,8 @@ impl Broker {
     async fn resolve(given: &str, tls: Option<MqttTls>) -> Result<Broker, LoadError> {
         let secure = given.starts_with("mqtts://");
         let rest = given.trim_start_matches("mqtts://").trim_start_matches("mqtt://");
-        let wrong = || LoadError::Usage(format!("`{given}` is no MQTT broker: give host:port or mqtts://host:port"));
+        let wrong =
+            || LoadError::Usage(format!("`{given}` is no MQTT broker: give host:port or mqtts://host:port"));
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| wrong())?),
             _ => (rest, if secure { MQTTS_PORT } else { MQTT_PORT }),
@@ -180,9 +196,9 @@ impl Broker {
         if host.is_empty() || host.contains('/') {
             return Err(wrong());
         }
-        let address = target::resolve(host, port)
-            .await
-            .map_err(|reason| LoadError::Unavailable(format!("cannot find the MQTT broker `{host}`: {reason}")))?;
+        let address = target::resolve(host, port).await.map_err(|reason| {
+            LoadError::Unavailable(format!("cannot find the MQTT broker `{host}`: {reason}"))
+        })?;
         let tls = secure.then(|| tls.unwrap_or(MqttTls { ca_file: None, identity: None }));
         Ok(Broker { shown: given.to_owned(), address, host: host.to_owned(), tls })
     }
@@ -198,9 +214,8 @@ impl Broker {
             match &self.tls {
                 None => client.connect(&format!("mqtt://{}", self.address)).await,
                 Some(tls) => {
-                    let config = tls_config(self.address, &self.host, tls).map_err(|error| {
-                        mqtt5::MqttError::ConnectionError(error.to_string())
-                    })?;
+                    let config = tls_config(self.address, &self.host, tls)
+                        .map_err(|error| mqtt5::MqttError::ConnectionError(error.to_string()))?;
                     client.connect_with_tls_and_options(config, options).await.map(drop)
                 }
             }
@@ -227,10 +242,15 @@ fn tls_config(address: SocketAddr, host: &str, tls: &MqttTls) -> Result<TlsConfi
     Ok(config)
 }
 
-fn http_client(headers: &[(String, String)], ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, LoadError> {
+fn http_client(
+    headers: &[(String, String)],
+    ca_file: Option<&std::path::Path>,
+) -> Result<reqwest::Client, LoadError> {
     let headers: HeaderMap = headers
         .iter()
-        .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        })
         .collect();
     let mut builder = reqwest::Client::builder()
         .default_headers(headers)
@@ -239,8 +259,9 @@ fn http_client(headers: &[(String, String)], ca_file: Option<&std::path::Path>) 
         .redirect(reqwest::redirect::Policy::none());
     if let Some(path) = ca_file {
         for certificate in target::certificates(path)? {
-            let certificate = Certificate::from_der(&certificate)
-                .map_err(|error| LoadError::Usage(format!("{} holds no authority: {error}", path.display())))?;
+            let certificate = Certificate::from_der(&certificate).map_err(|error| {
+                LoadError::Usage(format!("{} holds no authority: {error}", path.display()))
+            })?;
             builder = builder.add_root_certificate(certificate);
         }
     }

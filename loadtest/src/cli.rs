@@ -1,44 +1,42 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::LoadError;
 use crate::echo::EchoConfig;
 use crate::idle::IdleConfig;
-use crate::plan::{Arrivals, Load};
+use crate::plan::Share;
+use crate::processes::PROCESSES_MAX;
+use crate::results;
 use crate::run::RunConfig;
-use crate::target::{self, Target, WsTarget};
+use crate::scenario::{Overrides, Scenario};
+use crate::target::{self, WsTarget};
 
-/// Measures a real-time WebSocket app: how fast device updates reach the clients that follow them, and whether they do.
-///
-/// Without a command, a swarm of clients connects and follows devices, the devices publish over MQTT on a fixed
-/// schedule, and each push is timed from the moment its update was meant to go out.
+/// Measures a real-time WebSocket app: how fast updates reach the clients that follow them, and whether they do.
 #[derive(Debug, Parser)]
-#[command(name = "dunlin-load", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "dunlin-load", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to measure instead of a swarm.
+    /// What to measure.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// The swarm's arguments.
-    #[command(flatten)]
-    pub run: RunArgs,
+    pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 measured and well; 1 measured, and a connection failed or a push was lost or \
-doubled; 64 wrong command line or ready file; 69 nothing answers, or every client is refused; 70 a defect of this \
-program; 73 the report cannot be written; 75 measured, but this machine was too slow for the latencies to be believed; \
-130 interrupted.";
+const EXIT_CODES: &str = "Exit codes: 0 measured, and every threshold met; 1 `echo`: a wrong reply; 3 measured, and a \
+threshold missed; 4 measured, but this machine was too slow for the figures to be believed; 64 wrong command line, \
+scenario or ready file; 69 nothing answers, or every client is refused; 70 a defect of this program; 73 the report cannot \
+be written; 130 interrupted, and what was measured until then is reported.";
 
 /// What `examples/echo` takes, and what it answers.
 const ECHO_MESSAGE: &str = r#"{"action":"echo","text":"{n}"}"#;
 const ECHO_REPLY: &str = r#"{"type":"echo","text":"{n}"}"#;
 
-/// Other measurements.
+/// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Plays a scenario: clients come, follow, say things and leave on a schedule, and every push is timed
+    Run(Box<RunArgs>),
     /// Times closed-loop round trips over one connection, beside a bare WebSocket echo if wanted
     Echo(EchoArgs),
     /// Serves the bare echo: prints its URL, ends with its standard input
@@ -47,58 +45,60 @@ pub enum Command {
     Idle(IdleArgs),
 }
 
-/// Arguments of a swarm.
+/// Arguments of a run.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The scenario's file
+    pub scenario: PathBuf,
     /// Take the addresses from the ready file of a stack
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ws", "mqtt"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
     pub ready_file: Option<PathBuf>,
     /// The API of the ready file, by its logical id, if there are several
-    #[arg(long, value_name = "ID", conflicts_with_all = ["ws", "mqtt"])]
+    #[arg(long, value_name = "ID", requires = "ready_file")]
     pub api: Option<String>,
+    /// Use the ready file's wss:// address
+    #[arg(long, requires = "ready_file")]
+    pub tls: bool,
     /// The WebSocket URL, stage included
-    #[arg(long, value_name = "URL", requires = "mqtt")]
-    pub ws: Option<String>,
-    /// The MQTT broker
-    #[arg(long, value_name = "HOST:PORT", requires = "ws")]
-    pub mqtt: Option<String>,
-    /// Clients, one connection each
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub users: usize,
-    /// Updates a second over all devices
-    #[arg(long, value_name = "R", default_value_t = 10.0)]
-    pub updates_per_second: f64,
-    /// Measured part of the schedule
-    #[arg(long, value_name = "S", default_value_t = 10.0)]
-    pub seconds: f64,
-    /// Part of the schedule before it, reported apart: cold functions
-    #[arg(long, value_name = "S", default_value_t = 2.0)]
-    pub warm_up_seconds: f64,
-    /// Devices that publish, in turn
-    #[arg(long, value_name = "D", default_value_t = 10)]
-    pub devices: usize,
-    /// Devices that each client follows
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    pub devices_per_user: usize,
-    /// Gaps between updates
-    #[arg(long, value_enum, default_value_t)]
-    pub arrivals: Arrivals,
-    /// New connections a second
-    #[arg(long, value_name = "R", default_value_t = 200.0)]
-    pub ramp_per_second: f64,
-    /// Wait for the last pushes at most so long; a fan-out may retry until its function's deadline
-    #[arg(long, value_name = "S", default_value_t = 15.0)]
-    pub straggler_seconds: f64,
-    /// Decides everything random in the schedule
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Write the report here
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Write goose's own report here; the ending (html, md, json) decides its format
-    #[arg(long, value_name = "FILE")]
-    pub goose_report: Option<PathBuf>,
-    /// Do not draw progress
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Instead of the scenario's users.count
+    #[arg(long, value_name = "N")]
+    pub users: Option<usize>,
+    /// Instead of the scenario's phases.hold
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<f64>,
+    /// Instead of the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Change any other key of the scenario, such as updates.per_second=50
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// One more threshold, such as 'p99(push) < 50ms'
+    #[arg(long, value_name = "TEXT")]
+    pub threshold: Vec<String>,
+    /// Write the report into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Compare with the run of this folder
+    #[arg(long, value_name = "RUN", requires = "out")]
+    pub baseline: Option<PathBuf>,
+    /// Measure with so many processes on this machine, and add up what they measured
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "share")]
+    pub processes: u32,
+    /// Do one part of a run whose parts are added up later: part I of N, from 0, with the run's id and its start
+    #[arg(long, value_name = "I/N", requires_all = ["run_id", "start_at"])]
+    pub share: Option<String>,
+    /// The id of a run in parts, eight hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    pub run_id: Option<String>,
+    /// When a run in parts starts, in milliseconds of the Unix epoch
+    #[arg(long, value_name = "MS")]
+    pub start_at: Option<u64>,
+    /// The commit of the program, for the report
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// Do not show progress
     #[arg(long)]
     pub no_progress: bool,
 }
@@ -160,39 +160,50 @@ impl RunArgs {
     ///
     /// # Errors
     ///
-    /// `Usage` for arguments that make no run, `Unavailable` if the addresses lead nowhere.
-    pub async fn resolve(&self) -> Result<RunConfig, LoadError> {
-        let target = match (&self.ready_file, &self.ws, &self.mqtt) {
-            (Some(path), ..) => target::from_ready_file(path, self.api.as_deref()).await?,
-            (None, Some(ws), Some(mqtt)) => Target { ws: WsTarget::resolve(ws).await?, mqtt: mqtt.clone() },
-            _ => {
-                return Err(LoadError::Usage(
-                    "no target: give --ready-file FILE, or both --ws URL and --mqtt HOST:PORT".to_owned(),
-                ));
-            }
+    /// `Usage` for arguments or a scenario that make no run, `Unavailable` without the ready file.
+    pub fn resolve(&self) -> Result<RunConfig, LoadError> {
+        let scenario = Scenario::read(&self.scenario, &self.overrides())?;
+        let addresses = self
+            .ready_file
+            .as_ref()
+            .map(|path| target::from_ready_file(path, self.api.as_deref()))
+            .transpose()?;
+        let run = match &self.run_id {
+            None => getrandom::u32()
+                .map_err(|error| LoadError::Internal(format!("the system has no randomness: {error}")))?,
+            Some(id) => u32::from_str_radix(id, 16)
+                .map_err(|_| LoadError::Usage(format!("--run-id {id}: give eight hexadecimal digits")))?,
         };
-        let run_id = getrandom::u32()
-            .map_err(|error| LoadError::Internal(format!("the system has no randomness: {error}")))?;
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(RunConfig {
-            target,
-            load: Load {
-                users: self.users,
-                devices: self.devices,
-                devices_per_user: self.devices_per_user,
-                updates_per_second: self.updates_per_second,
-                measured: seconds("--seconds", self.seconds)?,
-                warm_up: seconds("--warm-up-seconds", self.warm_up_seconds)?,
-                arrivals: self.arrivals,
-                ramp_per_second: self.ramp_per_second,
-                seed: self.seed,
-            },
-            straggler_wait: seconds("--straggler-seconds", self.straggler_seconds)?,
-            run_id: format!("{run_id:08x}"),
-            started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(0),
-            goose_report: self.goose_report.clone(),
+            scenario,
+            addresses,
+            tls: self.tls,
+            run,
+            share: self.share.as_deref().map_or(Ok(Share::WHOLE), share)?,
+            start_at_unix_ms: self.start_at,
+            goose_report: self.out.as_ref().map(|out| out.join(results::GOOSE_HTML)),
+            commit: self.revision.clone(),
             progress: !self.no_progress,
         })
+    }
+
+    fn overrides(&self) -> Overrides {
+        let mut set: Vec<String> = self.target.iter().map(|url| format!("target.url={url}")).collect();
+        set.extend(self.users.map(|users| format!("users.count={users}")));
+        set.extend(self.seconds.map(|seconds| format!("phases.hold={seconds}s")));
+        set.extend(self.seed.map(|seed| format!("seed={seed}")));
+        set.extend(self.set.iter().cloned());
+        Overrides { set, thresholds: self.threshold.clone() }
+    }
+}
+
+fn share(text: &str) -> Result<Share, LoadError> {
+    let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((index, of)) if index < of && of <= PROCESSES_MAX => Ok(Share { index, of }),
+        _ => Err(LoadError::Usage(format!(
+            "--share {text}: give the part's number and how many there are, such as 0/3; at most {PROCESSES_MAX}"
+        ))),
     }
 }
 
@@ -238,11 +249,6 @@ impl IdleArgs {
     }
 }
 
-fn seconds(flag: &str, value: f64) -> Result<Duration, LoadError> {
-    Duration::try_from_secs_f64(value)
-        .map_err(|error| LoadError::Usage(format!("{flag} is {value}: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -255,30 +261,32 @@ mod tests {
     }
 
     #[test]
-    fn a_swarm_needs_one_kind_of_target() {
-        for args in [
-            &["--ready-file", "f", "--ws", "ws://h"][..],
-            &["--ws", "ws://h"],
-            &["--mqtt", "h:1"],
-            &["--api", "Api", "--ws", "ws://h", "--mqtt", "h:1"],
-        ] {
-            assert!(Cli::try_parse_from([&["dunlin-load"], args].concat()).is_err(), "{args:?}");
-        }
+    fn flags_are_changes_of_the_scenario() {
+        let args = [
+            "dunlin-load",
+            "run",
+            "x.toml",
+            "--target",
+            "ws://h",
+            "--users",
+            "5",
+            "--seconds",
+            "2.5",
+            "--seed",
+            "9",
+        ];
+        let Command::Run(args) = Cli::try_parse_from(args).unwrap().command else { panic!("it is a run") };
+        assert_eq!(
+            args.overrides().set,
+            ["target.url=ws://h", "users.count=5", "phases.hold=2.5s", "seed=9"]
+        );
     }
 
-    #[tokio::test]
-    async fn what_clap_lets_through_is_said_in_a_sentence() {
-        for (args, expected) in [
-            (&[][..], "no target: give --ready-file"),
-            (&["--ws", "ws://127.0.0.1:1", "--mqtt", "127.0.0.1:2", "--seconds=-1"], "--seconds is -1"),
-            (
-                &["--ws", "ws://127.0.0.1:1", "--mqtt", "127.0.0.1:2", "--warm-up-seconds", "1e30"],
-                "--warm-up-seconds",
-            ),
-        ] {
-            let cli = Cli::try_parse_from([&["dunlin-load"], args].concat()).unwrap();
-            let error = cli.run.resolve().await.unwrap_err();
-            assert!(error.to_string().contains(expected), "{error}");
+    #[test]
+    fn shares_are_parts_of_a_whole() {
+        assert_eq!(share("2/3").unwrap(), Share { index: 2, of: 3 });
+        for wrong in ["3/3", "1", "a/b", "0/0", "-1/2", "0/1000000"] {
+            assert!(share(wrong).is_err(), "{wrong}");
         }
     }
 }

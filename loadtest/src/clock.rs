@@ -24,8 +24,12 @@ pub(crate) fn host() -> u32 {
     *HOST.get_or_init(|| {
         // New with each boot. Where it cannot be read, this process believes nobody but itself.
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-        boot.map_or_else(|_| fastrand::u32(1..), |id| id.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        }))
+        boot.map_or_else(
+            |_| fastrand::u32(1..),
+            |id| {
+                id.bytes()
+                    .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+            },
+        )
     })
 }

@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::histogram;
-use crate::measured::{Second, Series, Times};
+use crate::measured::{self, Second, Times};
 use crate::process::{cpu_time, rss_anon_bytes};
 use crate::progress::Snapshot;
 use crate::recorder::SeriesId;
@@ -17,13 +16,7 @@ pub(crate) struct Interval {
     pub(crate) second: u32,
     pub(crate) phase: usize,
     pub(crate) series: SeriesId,
-    packed: String,
-}
-
-impl Interval {
-    pub(crate) fn times(&self) -> Times {
-        Times::decode(&self.packed).unwrap_or_default()
-    }
+    pub(crate) packed: measured::Interval,
 }
 
 /// A run so far.
@@ -88,7 +81,8 @@ impl Collected {
         }
         let offered = swarm.plan.timeline.partition_point(|(at, _)| *at < now_offset_ns);
         let before = swarm.plan.timeline.partition_point(|(at, _)| *at < self.taken_ns);
-        let is_update = |(_, event): &&(u64, crate::plan::Event)| matches!(event, crate::plan::Event::Update(_));
+        let is_update =
+            |(_, event): &&(u64, crate::plan::Event)| matches!(event, crate::plan::Event::Update(_));
         let updates_offered = swarm.plan.timeline[before..offered].iter().filter(is_update).count() as u64;
         let errors = swarm.recorder.drain_errors();
         self.errors += errors.iter().map(|(_, count)| count).sum::<u64>();
@@ -99,7 +93,8 @@ impl Collected {
             if *series == swarm.primary {
                 primary.add(times);
             }
-            if let Ok(packed) = histogram::encode(&times.0) {
+            let name = swarm.names[series.0 as usize].clone();
+            if let Some(packed) = measured::Interval::new(name, times) {
                 self.intervals.push(Interval { second, phase: *phase, series: *series, packed });
             }
         }
@@ -138,7 +133,11 @@ impl Collected {
         }
         let is_over = now_offset_ns >= swarm.plan.end_ns || swarm.is_halted();
         Snapshot {
-            phase: if is_over { "the last".to_owned() } else { swarm.plan.phases[swarm.plan.phase_of(now_offset_ns)].name.clone() },
+            phase: if is_over {
+                "the last".to_owned()
+            } else {
+                swarm.plan.phases[swarm.plan.phase_of(now_offset_ns)].name.clone()
+            },
             elapsed: Duration::from_nanos(now_offset_ns),
             total: Some(Duration::from_nanos(swarm.plan.end_ns)),
             sockets: open,
@@ -157,14 +156,13 @@ impl Collected {
     }
 
     /// The seconds with their intervals, phases of one second together.
-    pub(crate) fn into_seconds(self, swarm: &Swarm) -> Vec<Second> {
+    pub(crate) fn into_seconds(self) -> Vec<Second> {
         let mut seconds = self.seconds;
-        for interval in &self.intervals {
-            let name = &swarm.names[interval.series.0 as usize];
+        for interval in self.intervals {
             let intervals = &mut seconds[interval.second as usize].intervals;
-            match intervals.iter_mut().find(|series| series.name == *name) {
-                Some(series) => series.times.add(&interval.times()),
-                None => intervals.push(Series { name: name.clone(), times: interval.times() }),
+            match intervals.iter_mut().find(|known| known.name == interval.packed.name) {
+                Some(known) => known.add(&interval.packed),
+                None => intervals.push(interval.packed),
             }
         }
         seconds

@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::LoadError;
 use crate::histogram::{ROUND_TRIP_MIN, empty, quantile_us, record, summarize};
 use crate::report::{EchoReport, SCHEMA_VERSION};
+use crate::session::REPLY_TIMEOUT;
 use crate::socket::{self, Socket};
 use crate::target::WsTarget;
-use crate::user::REPLY_TIMEOUT;
 
 /// Wait for the bare server's address.
 const SERVER_START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,8 +125,8 @@ struct Side {
 
 impl Side {
     async fn connect(target: &WsTarget, message: &str, reply: &str) -> Result<Side, LoadError> {
-        let socket = socket::connect(target, 0).await.map_err(|reason| {
-            LoadError::Unavailable(format!("cannot connect to {}: {reason}", target.url))
+        let (socket, _) = socket::connect(target, 0).await.map_err(|error| {
+            LoadError::Unavailable(format!("cannot connect to {}: {}", target.url, error.text))
         })?;
         Ok(Side {
             socket,

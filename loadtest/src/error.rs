@@ -17,9 +17,6 @@ pub enum LoadError {
     /// The report could not be written.
     #[error("{0}")]
     Output(String),
-    /// The user interrupted the run.
-    #[error("interrupted: no report was written")]
-    Interrupted,
     /// A part of the load test failed that should not.
     #[error("{0}")]
     Internal(String),
@@ -27,10 +24,14 @@ pub enum LoadError {
 
 /// Exit codes of `dunlin-load`, after `sysexits.h` where that has one.
 pub mod exit {
-    /// Measured, and all is well.
+    /// Measured, and every threshold is met.
     pub const OK: u8 = 0;
-    /// Measured, and a connection failed or dropped, or a push was lost, doubled, unexpected or wrong.
-    pub const FAILED: u8 = 1;
+    /// A smaller measurement met an answer that is wrong.
+    pub const MISMATCH: u8 = 1;
+    /// Measured, and a threshold is missed.
+    pub const MISSED: u8 = 3;
+    /// Measured, but the generator was too slow for its figures to be believed: try again on a quieter machine.
+    pub const INVALID: u8 = 4;
     /// The command line, or a file or limit it depends on.
     pub const USAGE: u8 = 64;
     /// The target is not there, or refuses every client.
@@ -39,9 +40,7 @@ pub mod exit {
     pub const SOFTWARE: u8 = 70;
     /// The report cannot be written.
     pub const CANT_CREATE: u8 = 73;
-    /// Measured, but the generator was too slow for its latencies to be believed: try again on a quieter machine.
-    pub const INVALID: u8 = 75;
-    /// Interrupted from the keyboard.
+    /// Interrupted from the keyboard; the report of what was measured until then is written.
     pub const INTERRUPTED: u8 = 130;
 }
 
@@ -51,9 +50,8 @@ impl LoadError {
         match self {
             LoadError::Usage(_) => exit::USAGE,
             LoadError::Unavailable(_) => exit::UNAVAILABLE,
-            LoadError::Mismatch(_) => exit::FAILED,
+            LoadError::Mismatch(_) => exit::MISMATCH,
             LoadError::Output(_) => exit::CANT_CREATE,
-            LoadError::Interrupted => exit::INTERRUPTED,
             LoadError::Internal(_) => exit::SOFTWARE,
         }
     }

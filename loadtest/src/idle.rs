@@ -9,9 +9,9 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::LoadError;
 use crate::process::{raise_descriptor_limit, rss_anon_bytes};
 use crate::report::{IdleReport, SCHEMA_VERSION};
+use crate::session::REPLY_TIMEOUT;
 use crate::socket::{self, Socket};
 use crate::target::WsTarget;
-use crate::user::REPLY_TIMEOUT;
 
 /// Connections that are opened at the same time: each may need a function's environment for its `$connect`.
 const CONNECTS_IN_FLIGHT_MAX: usize = 8;
@@ -85,7 +85,8 @@ async fn open_one(config: &IdleConfig, number: usize) -> Result<Socket, LoadErro
     let failed = |reason: String| {
         LoadError::Unavailable(format!("connection {number} to {}: {reason}", config.target.url))
     };
-    let mut socket = socket::connect(&config.target, number).await.map_err(failed)?;
+    let connected = socket::connect(&config.target, number).await;
+    let (mut socket, _) = connected.map_err(|error| failed(error.text))?;
     let exchange = async {
         socket.send(Message::text(config.message.as_str())).await.map_err(|error| error.to_string())?;
         loop {

@@ -1,20 +1,21 @@
-//! The load test: a swarm of WebSocket clients on goose, device updates over MQTT on a fixed schedule, and the time
-//! from the *intended* moment of an update to its push on each client's socket.
+//! The load test: a swarm of WebSocket clients on goose, updates and messages on a schedule that is decided before the
+//! run, and the time from the *intended* moment of an update to its push on each client's socket.
 //!
-//! It knows addresses and the app's messages. It must not know who answers, Dunlin's local stack, another emulator or
-//! AWS, and depends on none of the project's crates but `dunlin-events`.
+//! It knows addresses, and the app's messages from its scenario. It must not know who answers, Dunlin's local stack,
+//! another emulator or AWS, and depends on none of the project's crates but `dunlin-events` and what reports need.
 //!
 //! What keeps the numbers honest:
 //!
-//! - The schedule is open: it is made before the run, and neither a slow push nor a slow broker moves it. A stall of
-//!   the stack shows in every update that it delayed.
-//! - Publisher and readers share one monotonic clock; the publisher measures its own lateness, and a run whose lateness
-//!   is more than a tenth of the median push says that it is invalid.
-//! - Each follower keeps a bit for each version of each of its devices, so that reach, duplicates, gaps and losses are
-//!   exact counts.
+//! - The schedule is open: neither a slow push nor a slow broker moves it. A stall of the target shows in everything
+//!   that it delayed.
+//! - All processes of a host share one monotonic clock, and every push says when it was meant to leave. The swarm
+//!   measures its own lateness, and a run whose lateness is more than a tenth of the median says that it is invalid.
+//! - Each client keeps a bit for each version of each of its topics, so that reach, duplicates and losses are exact
+//!   counts.
 //!
-//! To read it: `plan` decides a run, `run` drives it, `user` and `reader` are one client, `publisher` is the devices,
-//! `account` counts, `assess` judges, `report` is what comes out.
+//! To read it: `scenario` is what is asked for, `plan` decides a run, `timeline` keeps its schedule, `session` is one
+//! connection, `account` counts its deliveries, `recorder` and `collect` take what is measured, `assess` judges, and
+//! [`measured`] is what comes out, which `results` writes.
 //!
 //! The smaller measurements work on any WebSocket server. Round trips with one that says back what it is told:
 //!
@@ -53,28 +54,35 @@
 
 mod account;
 mod assess;
+mod cause;
 pub mod cli;
 mod clock;
+mod collect;
 pub mod echo;
 pub mod echo_server;
 mod error;
 pub mod histogram;
 pub mod idle;
 pub mod measured;
+mod mser;
 pub mod plan;
 mod process;
+pub mod processes;
 mod progress;
-mod publisher;
-mod reader;
 mod recorder;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod scenario;
+mod session;
 mod socket;
+mod stamp;
 pub mod summary;
 mod swarm;
 pub mod target;
+pub mod thresholds;
+mod timeline;
 mod user;
-mod wire;
 
+pub use assess::judge;
 pub use error::{LoadError, exit};

@@ -1,4 +1,4 @@
-//! The load test's program: arguments in, a summary on standard error, a JSON report in a file, an exit code.
+//! The load test's program: arguments in, a summary on standard error, a report in a folder, an exit code.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, RunArgs};
-use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, run, summary};
+use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, processes, results, run, summary};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
@@ -24,10 +24,10 @@ fn main() -> ExitCode {
     };
     init_log();
     let result = match &cli.command {
-        None => swarm(&cli.run),
-        Some(Command::Echo(args)) => measure_echo(args),
-        Some(Command::EchoServer) => serve_echo(),
-        Some(Command::Idle(args)) => measure_idle(args),
+        Command::Run(args) => swarm(args),
+        Command::Echo(args) => measure_echo(args),
+        Command::EchoServer => serve_echo(),
+        Command::Idle(args) => measure_idle(args),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -47,13 +47,25 @@ fn init_log() {
 
 fn swarm(args: &RunArgs) -> Result<u8, LoadError> {
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
-    let report = runtime.block_on(async { run::run(args.resolve().await?).await })?;
-    eprintln!("{}", summary::run(&report));
-    write(args.json.as_deref(), &report)?;
-    Ok(match (report.passed, report.valid) {
-        (false, _) => exit::FAILED,
-        (true, false) => exit::INVALID,
-        (true, true) => exit::OK,
+    if let Some(out) = &args.out {
+        results::prepare(out)?;
+    }
+    let baseline = args.baseline.as_deref().map(results::read).transpose()?;
+    let config = args.resolve()?;
+    let measured = match args.processes {
+        1 => runtime.block_on(run::run(config))?,
+        _ => runtime.block_on(processes::run(args, &config))?,
+    };
+    eprintln!("{}", summary::run(&measured));
+    if let Some(out) = &args.out {
+        results::write(out, &measured, baseline.as_ref())?;
+        eprintln!("report  {}", out.join(results::REPORT_HTML).display());
+    }
+    Ok(match (&measured.ended_early, measured.is_valid(), measured.is_met()) {
+        (Some(reason), ..) if reason == run::INTERRUPTED => exit::INTERRUPTED,
+        (_, false, _) => exit::INVALID,
+        (_, true, false) => exit::MISSED,
+        (_, true, true) => exit::OK,
     })
 }
 

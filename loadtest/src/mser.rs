@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn a_warm_up_is_cut_where_it_ends() {
-        let Truncation::At(cut) = truncation(&noisy(200, |at| if at < 30 { 100.0 - at as f64 } else { 10.0 })) else {
+        let Truncation::At(cut) =
+            truncation(&noisy(200, |at| if at < 30 { 100.0 - at as f64 } else { 10.0 }))
+        else {
             panic!("it settles")
         };
         assert!((30..=60).contains(&cut), "{cut}");

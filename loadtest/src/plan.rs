@@ -123,7 +123,8 @@ impl Plan {
             timeline.push((session.leave_ns, Event::Leave(index)));
         }
         let own = |number: &(u32, u64)| share.has(number.0 as usize);
-        timeline.extend((0..).zip(updates_ns.iter().copied()).filter(own).map(|(n, at)| (at, Event::Update(n))));
+        timeline
+            .extend((0..).zip(updates_ns.iter().copied()).filter(own).map(|(n, at)| (at, Event::Update(n))));
         for (kind, messages) in (0..).zip(&scenario.messages) {
             let Some(per_second) = messages.per_second else { continue };
             let times = schedule(&phases, per_second, messages.arrivals, &mut rng);
@@ -174,7 +175,8 @@ impl Plan {
 
     /// The number of an update by its topic and version, if there is such a one.
     pub(crate) fn update_of(&self, topic: u32, version: u32) -> Option<u32> {
-        let number = (version.checked_sub(1)? as usize).checked_mul(self.topics())?.checked_add(topic as usize)?;
+        let number =
+            (version.checked_sub(1)? as usize).checked_mul(self.topics())?.checked_add(topic as usize)?;
         (number < self.updates_ns.len()).then_some(number as u32)
     }
 
@@ -218,7 +220,8 @@ impl Plan {
 }
 
 fn phases(scenario: &Scenario) -> Vec<PlannedPhase> {
-    let ramp = Duration::from_secs_f64(scenario.users.count as f64 / scenario.users.connects_per_second) + RAMP_REST;
+    let ramp =
+        Duration::from_secs_f64(scenario.users.count as f64 / scenario.users.connects_per_second) + RAMP_REST;
     let mut phases: Vec<PlannedPhase> = Vec::new();
     let mut add = |name: &str, length: Duration, measured: bool, factor: f64| {
         let start_ns = phases.last().map_or(0, |phase| phase.end_ns);
@@ -248,7 +251,12 @@ fn phases(scenario: &Scenario) -> Vec<PlannedPhase> {
 }
 
 /// All sessions of a run; their numbers come later.
-fn sessions(scenario: &Scenario, phases: &[PlannedPhase], end_ns: u64, rng: &mut fastrand::Rng) -> Vec<Session> {
+fn sessions(
+    scenario: &Scenario,
+    phases: &[PlannedPhase],
+    end_ns: u64,
+    rng: &mut fastrand::Rng,
+) -> Vec<Session> {
     let users = &scenario.users;
     let ramp_s = users.count as f64 / users.connects_per_second;
     let loaded_ns = phases.first().map_or(0, |ramp| ramp.end_ns);
@@ -257,7 +265,12 @@ fn sessions(scenario: &Scenario, phases: &[PlannedPhase], end_ns: u64, rng: &mut
         Life::Constant(life) => Some(life.as_secs_f64()),
         Life::Exponential(mean) => Some(exponential(rng, mean.as_secs_f64())),
     };
-    let session = |arrive_ns: u64, leave_ns: u64| Session { user: 0, slot: 0, arrive_ns, leave_ns: leave_ns.min(end_ns) };
+    let session = |arrive_ns: u64, leave_ns: u64| Session {
+        user: 0,
+        slot: 0,
+        arrive_ns,
+        leave_ns: leave_ns.min(end_ns),
+    };
     let mut sessions: Vec<Session> = (0..users.count)
         .map(|number| {
             // Poisson arrivals of a given number are that many uniform ones.
@@ -315,7 +328,12 @@ fn seat(sessions: &mut [Session]) -> usize {
 }
 
 /// Times of something over the phases with load.
-fn schedule(phases: &[PlannedPhase], per_second: f64, arrivals: Arrivals, rng: &mut fastrand::Rng) -> Vec<u64> {
+fn schedule(
+    phases: &[PlannedPhase],
+    per_second: f64,
+    arrivals: Arrivals,
+    rng: &mut fastrand::Rng,
+) -> Vec<u64> {
     let mut times = Vec::new();
     for phase in phases.iter().filter(|phase| phase.factor > 0.0) {
         let (start, end) = (phase.start_ns as f64 / 1e9, phase.end_ns as f64 / 1e9);
@@ -360,7 +378,10 @@ pub(crate) mod tests {
     fn a_constant_schedule_has_equal_gaps_over_warm_up_and_hold() {
         let plan = plan(&[]);
         // Ten users at 50 a second and a second of rest; then 4 s with five updates a second.
-        assert_eq!(plan.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>(), ["ramp", "warm-up", "hold"]);
+        assert_eq!(
+            plan.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>(),
+            ["ramp", "warm-up", "hold"]
+        );
         assert_eq!(plan.updates_ns.len(), 20);
         assert!(plan.updates_ns.windows(2).all(|pair| pair[1] - pair[0] == 200_000_000));
         assert_eq!(plan.planned(u64::MAX), [[10, 0, 0], [0, 0, 5], [0, 0, 15]]);
@@ -390,7 +411,8 @@ pub(crate) mod tests {
         assert_eq!((plan.update_of(2, 7), plan.update_of(0, 0)), (None, None));
         for topic in 0..3 {
             for offset in [0, plan.update_ns(0), plan.update_ns(0) + 1, plan.update_ns(10), u64::MAX] {
-                let counted = (0..20).filter(|&u| plan.topic_of(u) == topic && plan.update_ns(u) < offset).count();
+                let counted =
+                    (0..20).filter(|&u| plan.topic_of(u) == topic && plan.update_ns(u) < offset).count();
                 assert_eq!(plan.versions_before(topic, offset) as usize, counted, "{topic} {offset}");
             }
         }
@@ -410,7 +432,12 @@ pub(crate) mod tests {
 
     #[test]
     fn sessions_that_end_are_followed_by_as_many() {
-        let changes = ["users.count=100", "users.connects_per_second=1000", "users.life=exponential 2s", "phases.hold=40s"];
+        let changes = [
+            "users.count=100",
+            "users.connects_per_second=1000",
+            "users.life=exponential 2s",
+            "phases.hold=40s",
+        ];
         let plan = plan(&changes);
         let mut open = 0i64;
         let mut most = 0;
@@ -428,7 +455,7 @@ pub(crate) mod tests {
         // 100 + 50 a second over 41 s, standard deviation 45.
         assert!((1_950..2_350).contains(&plan.sessions.len()), "{}", plan.sessions.len());
         assert!(plan.slots < plan.sessions.len());
-        let mut by_slot = plan.sessions.clone();
+        let mut by_slot = plan.sessions;
         by_slot.sort_by_key(|session| (session.slot, session.arrive_ns));
         for pair in by_slot.windows(2).filter(|pair| pair[0].slot == pair[1].slot) {
             assert!(pair[0].leave_ns + SLOT_REST_NS <= pair[1].arrive_ns);
@@ -450,7 +477,10 @@ pub(crate) mod tests {
     #[test]
     fn steps_grow_and_storms_cut() {
         let plan = plan(&["steps.count_max=3", "steps.factor=2.0"]);
-        assert_eq!(plan.planned(u64::MAX).iter().map(|planned| planned[2]).collect::<Vec<_>>(), [0, 5, 15, 30, 60]);
+        assert_eq!(
+            plan.planned(u64::MAX).iter().map(|planned| planned[2]).collect::<Vec<_>>(),
+            [0, 5, 15, 30, 60]
+        );
         let plan = super::tests::plan(&["storm.after=1s", "users.reconnect_within=1s"]);
         let cuts = plan.timeline.iter().filter(|(_, event)| matches!(event, Event::Cut(_))).count();
         assert_eq!((cuts, plan.phases[3].name.as_str()), (10, "storm"));

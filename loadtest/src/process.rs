@@ -29,7 +29,8 @@ pub(crate) fn machine() -> Machine {
     Machine {
         os: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
         cpu: field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-        cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+        cpus: std::thread::available_parallelism()
+            .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
         memory_bytes: kilobytes.unwrap_or(0) * 1024,
         descriptors_max: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
     }

@@ -193,7 +193,14 @@ impl Recorder {
     }
 
     /// Books an error that happened in a phase.
-    pub(crate) fn error(&self, slot: usize, phase: usize, during: &'static str, kind: &str, first: impl FnOnce() -> String) {
+    pub(crate) fn error(
+        &self,
+        slot: usize,
+        phase: usize,
+        during: &'static str,
+        kind: &str,
+        first: impl FnOnce() -> String,
+    ) {
         self.shard(slot).phases[phase].errors += 1;
         let mut errors = lock(&self.errors);
         let known = errors.iter().position(|error| error.during == during && error.kind == kind);
@@ -221,7 +228,8 @@ impl Recorder {
     /// Errors since the last call, by kind.
     pub(crate) fn drain_errors(&self) -> Vec<(u32, u64)> {
         let mut errors = lock(&self.errors);
-        let counts = (0..).zip(errors.iter_mut()).map(|(index, error)| (index, std::mem::take(&mut error.second)));
+        let counts =
+            (0..).zip(errors.iter_mut()).map(|(index, error)| (index, std::mem::take(&mut error.second)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -318,7 +326,8 @@ mod tests {
             shard.second.pushes += 1;
         }
         let drained = recorder.drain();
-        let count = |key| drained.times.iter().find(|(known, _)| *known == key).map(|(_, times)| times.0.len());
+        let count =
+            |key| drained.times.iter().find(|(known, _)| *known == key).map(|(_, times)| times.0.len());
         assert_eq!((count((0, PUSH)), count((1, PUSH)), count((1, CONNECT))), (Some(5), Some(15), None));
         assert_eq!((drained.second.pushes, drained.second.connects), (20, 20));
         let counts = &recorder.phases()[1];

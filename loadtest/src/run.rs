@@ -111,8 +111,12 @@ pub async fn run(config: RunConfig) -> Result<Measured, LoadError> {
     let dropped = goose_ended?;
     if collected.seconds.iter().all(|second| second.connects == 0) && driven.ended_early.is_none() {
         let errors = swarm.recorder.errors();
-        let reason = errors.first().map_or("none of them started", |error| error.first.as_str());
-        return Err(LoadError::Unavailable(format!("no client could connect to {}: {reason}", swarm.target.url)));
+        let of_connect = errors.iter().find(|error| error.during == "connect").or(errors.first());
+        let reason = of_connect.map_or("none of them started", |error| error.first.as_str());
+        return Err(LoadError::Unavailable(format!(
+            "no client could connect to {}: {reason}",
+            swarm.target.url
+        )));
     }
     Ok(assess::measured(
         &swarm,
@@ -135,7 +139,9 @@ async fn target(config: &RunConfig) -> Result<WsTarget, LoadError> {
     let found = config.addresses.as_ref();
     let of_stack = found.map(|addresses| if config.tls { &addresses.wss } else { &addresses.ws });
     let url = app.url.as_ref().or(of_stack).ok_or_else(|| {
-        LoadError::Usage("no target: give --target URL or --ready-file FILE, or `url` in the scenario's target".to_owned())
+        LoadError::Usage(
+            "no target: give --target URL or --ready-file FILE, or `url` in the scenario's target".to_owned(),
+        )
     })?;
     let ca_file = app.ca_file.as_ref().or(found.and_then(|addresses| addresses.ca_file.as_ref()));
     let mut target = WsTarget::resolve_with(url, ca_file.map(PathBuf::as_path)).await?;
@@ -207,7 +213,9 @@ async fn drive(
             return driven;
         }
         if now_ns >= last_ns {
-            driven.ended_early.get_or_insert("some clients did not end in time, and were left behind".to_owned());
+            driven
+                .ended_early
+                .get_or_insert("some clients did not end in time, and were left behind".to_owned());
             swarm.stop();
             return driven;
         }
@@ -240,7 +248,8 @@ fn launch(
 ) -> Result<JoinHandle<Result<GooseMetrics, GooseError>>, LoadError> {
     let users = &swarm.plan.scenario.users;
     // Faster than sessions arrive, so that each finds its client waiting.
-    let rate = (2.0 * users.connects_per_second / f64::from(swarm.plan.share.of)).max(LAUNCHES_PER_SECOND_MIN);
+    let rate =
+        (2.0 * users.connects_per_second / f64::from(swarm.plan.share.of)).max(LAUNCHES_PER_SECOND_MIN);
     let mut configuration = GooseConfiguration::default();
     configuration.users = Some(swarm.plan.slots);
     configuration.increase_rate = Some(rate.min(100_000.0).to_string());
@@ -263,10 +272,7 @@ fn launch(
 }
 
 /// Waits for goose, and returns how many samples its report lacks.
-async fn end(
-    swarm: &Swarm,
-    goose: JoinHandle<Result<GooseMetrics, GooseError>>,
-) -> Result<u64, LoadError> {
+async fn end(swarm: &Swarm, goose: JoinHandle<Result<GooseMetrics, GooseError>>) -> Result<u64, LoadError> {
     swarm.halt();
     match timeout(GOOSE_END_TIMEOUT, goose).await {
         Ok(Ok(Ok(_))) => Ok(0),
@@ -274,7 +280,10 @@ async fn end(
         Ok(Err(error)) => Err(LoadError::Internal(format!("goose failed: {error}"))),
         Err(_) => {
             sleep(Duration::ZERO).await;
-            Err(LoadError::Internal(format!("goose did not end within {} s of the last client", GOOSE_END_TIMEOUT.as_secs())))
+            Err(LoadError::Internal(format!(
+                "goose did not end within {} s of the last client",
+                GOOSE_END_TIMEOUT.as_secs()
+            )))
         }
     }
 }

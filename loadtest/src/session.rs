@@ -14,9 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use crate::account::{Account, Arrival};
 use crate::clock;
 use crate::measured::{Model, Offered};
-use crate::recorder::{
-    CONNECT, FIRST_BYTE, PUSH, SUBSCRIBE, SeriesId, TCP, TLS, UPGRADE, answers,
-};
+use crate::recorder::{CONNECT, FIRST_BYTE, PUSH, SUBSCRIBE, SeriesId, TCP, TLS, UPGRADE, answers};
 use crate::scenario::Placeholder;
 use crate::socket::{self, Socket, error_kind};
 use crate::stamp::{Finder, Kind, Stamp};
@@ -176,7 +174,8 @@ impl Session<'_> {
     /// Subscribes, if the app has a subscription.
     pub(crate) async fn begin(&mut self) -> Result<(), End> {
         let swarm = self.swarm;
-        let Some(subscribe) = swarm.plan.scenario.app.subscribe.as_ref().filter(|_| swarm.plan.topics() > 0) else {
+        let Some(subscribe) = swarm.plan.scenario.app.subscribe.as_ref().filter(|_| swarm.plan.topics() > 0)
+        else {
             self.followed();
             return Ok(());
         };
@@ -262,6 +261,14 @@ impl Session<'_> {
             let _ = timeout(CLOSE_TIMEOUT, closing).await;
         }
         swarm.open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        // A run that was stopped gave them no time.
+        if *end != End::Stopped {
+            for _ in 0..self.pending.len() {
+                swarm.error(self.slot, "request", "no answer", || {
+                    "the session ended before an answer came".to_owned()
+                });
+            }
+        }
         if let Some(account) = &self.account {
             let mut shard = swarm.recorder.shard(self.slot);
             for (phase, reach) in account.settle(&swarm.plan, swarm) {
@@ -327,11 +334,14 @@ impl Session<'_> {
         swarm.recorder.shard(self.slot).phases[phase].attempts += 1;
         if self.pending.len() >= UNANSWERED_MAX {
             swarm.recorder.error(self.slot, phase, "request", "too many unanswered", || {
-                format!("{UNANSWERED_MAX} messages of one client have no answer, so that no further one was sent")
+                format!(
+                    "{UNANSWERED_MAX} messages of one client have no answer, so that no further one was sent"
+                )
             });
             return Ok(());
         }
-        let stamp = Stamp::new(Kind::Message, swarm.plan.run, self.user, number, u32::from(kind), intended_ns);
+        let stamp =
+            Stamp::new(Kind::Message, swarm.plan.run, self.user, number, u32::from(kind), intended_ns);
         let text = message.send.render(|placeholder, out| match placeholder {
             Placeholder::Version => out.push_str(&number.to_string()),
             other => self.fill(other, Some(stamp), out),
@@ -356,7 +366,8 @@ impl Session<'_> {
     /// Says an update, as the cause of everybody's push.
     async fn say(&mut self, update: u32, intended_ns: u64) -> Result<(), End> {
         let swarm = self.swarm;
-        let Some(crate::scenario::Cause::Socket { send, returns_to_sender }) = &swarm.plan.scenario.app.cause else {
+        let Some(crate::scenario::Cause::Socket { send, returns_to_sender }) = &swarm.plan.scenario.app.cause
+        else {
             return Ok(());
         };
         let (topic, version) = (swarm.plan.topic_of(update), swarm.plan.version_of(update));
@@ -447,7 +458,10 @@ impl Session<'_> {
                 self.closed = Some(match frame {
                     Some(frame) => {
                         let code = u16::from(frame.code);
-                        (format!("close {code}"), format!("code {code} {}", frame.reason).trim_end().to_owned())
+                        (
+                            format!("close {code}"),
+                            format!("code {code} {}", frame.reason).trim_end().to_owned(),
+                        )
                     }
                     None => ("close without code".to_owned(), "no code".to_owned()),
                 });
@@ -532,9 +546,8 @@ impl Session<'_> {
                     && stamp.version == pending.number
                     && pending.message.is_some_and(|kind| u32::from(kind) == stamp.sequence)
             });
-            let which = (0..2).find(|&which| {
-                pending.open[which] && texts[which].is_some_and(|text| contains(bytes, text))
-            });
+            let which = (0..2)
+                .find(|&which| pending.open[which] && texts[which].is_some_and(|text| contains(bytes, text)));
             if let (true, Some(which)) = (is_its, which) {
                 found = Some((at, which));
                 break;
@@ -556,7 +569,8 @@ impl Session<'_> {
         };
         let pending = &mut self.pending[at];
         pending.open[which] = false;
-        let (message, intended_ns, answered) = (pending.message, pending.intended_ns, pending.open == [false, false]);
+        let (message, intended_ns, answered) =
+            (pending.message, pending.intended_ns, pending.open == [false, false]);
         if answered {
             self.pending.remove(at);
             self.set_sleep();
@@ -589,11 +603,16 @@ impl Session<'_> {
     /// The connection ended by itself.
     fn dropped(&mut self, end: Option<Result<Message, tungstenite::Error>>) -> End {
         match (self.closed.take(), end) {
-            (Some((kind, text)), _) => End::Dropped(kind, format!("the server closed the connection: {text}")),
-            (None, Some(Err(error))) => End::Dropped(error_kind(&error), format!("the connection broke: {error}")),
-            (None, _) => {
-                End::Dropped("no close frame".to_owned(), "the connection ended without a close frame".to_owned())
+            (Some((kind, text)), _) => {
+                End::Dropped(kind, format!("the server closed the connection: {text}"))
             }
+            (None, Some(Err(error))) => {
+                End::Dropped(error_kind(&error), format!("the connection broke: {error}"))
+            }
+            (None, _) => End::Dropped(
+                "no close frame".to_owned(),
+                "the connection ended without a close frame".to_owned(),
+            ),
         }
     }
 
@@ -605,7 +624,8 @@ impl Session<'_> {
     /// Once it leaves and has everything, it only watches for duplicates.
     fn complete(&mut self) {
         let Some(leaving) = self.leaving else { return };
-        let has_all = self.account.as_ref().is_none_or(|account| account.is_complete(self.swarm, &self.swarm.plan));
+        let has_all =
+            self.account.as_ref().is_none_or(|account| account.is_complete(self.swarm, &self.swarm.plan));
         if has_all && self.pending.is_empty() {
             self.leaving = Some(leaving.min(Instant::now() + DUPLICATE_WATCH));
             self.set_sleep();

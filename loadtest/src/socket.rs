@@ -67,7 +67,9 @@ impl ConnectError {
 pub(crate) async fn connect(target: &WsTarget, client: usize) -> Result<(Socket, Steps), ConnectError> {
     match timeout(CONNECT_TIMEOUT, connect_unbounded(target, client)).await {
         Ok(result) => result,
-        Err(_) => Err(ConnectError::new("timeout", format!("no handshake within {} s", CONNECT_TIMEOUT.as_secs()))),
+        Err(_) => {
+            Err(ConnectError::new("timeout", format!("no handshake within {} s", CONNECT_TIMEOUT.as_secs())))
+        }
     }
 }
 
@@ -134,7 +136,10 @@ async fn connect_unbounded(target: &WsTarget, client: usize) -> Result<(Socket, 
     let (socket, _) = handshake.map_err(|error| match error {
         Error::Http(response) => {
             let status = response.status();
-            ConnectError::new(format!("status {}", status.as_u16()), format!("handshake refused with {status}"))
+            ConnectError::new(
+                format!("status {}", status.as_u16()),
+                format!("handshake refused with {status}"),
+            )
         }
         error => ConnectError::new(error_kind(&error), format!("handshake: {error}")),
     })?;
@@ -185,7 +190,11 @@ enum Io {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),

@@ -37,7 +37,14 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// A stamp of this process's host.
-    pub(crate) fn new(kind: Kind, run: u32, subject: u32, version: u32, sequence: u32, intended_ns: u64) -> Stamp {
+    pub(crate) fn new(
+        kind: Kind,
+        run: u32,
+        subject: u32,
+        version: u32,
+        sequence: u32,
+        intended_ns: u64,
+    ) -> Stamp {
         Stamp { kind, host: clock::host(), run, subject, version, sequence, intended_ns }
     }
 

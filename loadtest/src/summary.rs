@@ -1,57 +1,101 @@
 //! The report for people: a table of times, then what was counted, then the verdict.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::report::{EchoReport, IdleReport, Latency, Report};
+use crate::histogram::summarize;
+use crate::measured::{Measured, Model, Reach, SeriesName, WarmUp};
+use crate::report::{EchoReport, IdleReport, Latency};
 
-/// A run, as text.
-pub fn run(report: &Report) -> String {
-    let Report { connections, updates, reach, generator, .. } = report;
-    let mut lines = vec![
-        table(&[
-            ("connect", &connections.connect),
-            ("set_notify_list", &connections.request),
-            ("push, warm-up", &report.push_warm_up),
-            ("push", &report.push),
-            ("schedule lag", &updates.schedule_lag),
-        ]),
-        format!(
-            "{} of {} clients follow {} of {} devices each; {} connections dropped",
-            connections.following,
-            connections.attempted,
-            report.config.devices_per_user,
-            report.config.devices,
-            connections.dropped
-        ),
-        format!(
-            "{} of {} updates published, {} a second of {:.1} offered",
-            updates.published,
-            updates.planned,
-            updates.achieved_per_second.map_or("-".to_owned(), |rate| format!("{rate:.1}")),
-            updates.offered_per_second
-        ),
-        format!(
-            "{} of {} pushes arrived ({}); {} duplicates, {} gaps, {} lost, {} out of order",
+/// A run, as text. The first line says if it had no schedule.
+pub fn run(measured: &Measured) -> String {
+    let mut lines = vec![format!("{}: {}", measured.run.scenario, measured.run.description)];
+    if measured.run.model == Model::Closed {
+        lines.insert(
+            0,
+            "closed model: a slow target was asked less, and its slowness is under-reported".to_owned(),
+        );
+    }
+    if let Some(reason) = &measured.ended_early {
+        lines.push(format!("ended early: {reason}"));
+    }
+    let names: BTreeSet<&SeriesName> =
+        measured.phases.iter().flat_map(|phase| &phase.series).map(|series| &series.name).collect();
+    let rows: Vec<(String, Latency)> = names
+        .into_iter()
+        .map(|name| (name.to_string(), summarize(&measured.measured_times(name).0)))
+        .chain(
+            measured
+                .generator
+                .lag
+                .iter()
+                .map(|lag| (format!("lag of {}", lag.what), summarize(&lag.times.0))),
+        )
+        .collect();
+    let rows: Vec<(&str, &Latency)> = rows.iter().map(|(name, latency)| (name.as_str(), latency)).collect();
+    lines.push(table(&rows));
+    for phase in measured.phases.iter().filter(|phase| phase.measured) {
+        let rates = phase.rates.iter().map(|rate| {
+            let offered =
+                rate.offered_per_second.map_or(String::new(), |offered| format!(" of {offered:.1} offered"));
+            format!("{} {:.1} a second{offered}", rate.what, rate.achieved_per_second)
+        });
+        let warm_up = match phase.warm_up {
+            WarmUp::Cut { seconds: 0 } | WarmUp::None => String::new(),
+            WarmUp::Cut { seconds } => format!("; its first {seconds} s are cut as warm-up"),
+            WarmUp::TooShort => "; too short to tell its warm-up".to_owned(),
+            WarmUp::NeverSettled => "; it never settled".to_owned(),
+        };
+        lines.push(format!("{}: {}{warm_up}", phase.name, rates.collect::<Vec<_>>().join(", ")));
+    }
+    let mut reach = Reach::default();
+    measured.phases.iter().for_each(|phase| reach += phase.reach);
+    if reach.expected > 0 {
+        lines.push(format!(
+            "{} of {} pushes arrived ({}); {} late, {} duplicates, {} out of order, {} lost, {} of them with nothing newer",
             reach.received,
             reach.expected,
             percent(reach.received, reach.expected),
+            reach.late,
             reach.duplicates,
-            reach.gaps,
+            reach.out_of_order,
             reach.lost,
-            reach.out_of_order
-        ),
-        format!(
-            "generator: {:.1} s of processor in {:.1} s{}",
-            generator.cpu_seconds,
-            generator.wall_seconds,
-            generator.cpu_us_per_delivery.map_or(String::new(), |us| format!(", {us:.0} µs a push"))
-        ),
-    ];
-    lines.extend(report.failures.iter().map(|failure| format!("FAILED: {failure}")));
-    lines.extend(report.invalid_reasons.iter().map(|reason| format!("INVALID: {reason}")));
-    if report.valid && report.passed {
-        lines.push("ok".to_owned());
+            reach.behind
+        ));
     }
+    for error in &measured.errors {
+        lines.push(format!("{} × {} ({}): {}", error.count, error.kind, error.during, error.first));
+    }
+    let generator = &measured.generator;
+    let per = |value: Option<f64>, scale: f64, unit: &str| {
+        value.map_or(String::new(), |value| format!(", {:.1} {unit}", value / scale))
+    };
+    lines.push(format!(
+        "generator: {:.1} s of processor in {:.1} s{}{}",
+        generator.cpu_seconds,
+        generator.wall_seconds,
+        per(generator.cpu_ns_per_message, 1e3, "µs a message"),
+        per(generator.bytes_per_user, 1e3, "kB a user")
+    ));
+    if let Some(steps) = &measured.steps {
+        let step = |step: &Option<(String, f64)>| {
+            step.as_ref().map_or("none".to_owned(), |(name, load)| {
+                format!("{name}, {load:.1} {} a second", steps.grows)
+            })
+        };
+        lines.push(format!(
+            "last good step: {}; first bad one: {}",
+            step(&steps.last_good),
+            step(&steps.first_bad)
+        ));
+    }
+    lines.extend(measured.notes.iter().map(|note| format!("note: {note}")));
+    for verdict in &measured.thresholds {
+        let word = if verdict.met { "met" } else { "MISSED" };
+        lines.push(format!("{word}: {} ({})", verdict.threshold, verdict.measured));
+    }
+    lines.extend(measured.invalid.iter().map(|reason| format!("INVALID: {reason}")));
     lines.join("\n")
 }
 
@@ -100,33 +144,22 @@ fn percent(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::account::Tally;
-    use crate::assess::tests::report_of;
-    use crate::swarm::Outcome;
+    use crate::results::sample;
 
     #[test]
-    fn the_summary_of_a_run_reads_like_this() {
-        let tally = Tally { expected: 100, received: 90, duplicates: 1, gaps: 8, lost: 2, late: 3 };
-        let outcome = Outcome { tally, ..Outcome::default() };
-        let report = report_of(Duration::from_millis(4), Duration::from_micros(500), outcome, 0);
-        let text = run(&report);
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("p99.9"), "{text}");
-        assert!(lines[4].trim_start().starts_with("push ") && lines[4].contains("60"), "{text}");
-        for expected in [
-            "6 of 6 clients follow 2 of 4 devices each; 0 connections dropped",
-            "30 of 30 updates published, 10.0 a second of 10.0 offered",
-            "90 of 100 pushes arrived (90.000 %); 1 duplicates, 8 gaps, 2 lost, 3 out of order",
-            "generator: 0.2 s of processor in 4.0 s, 1000 µs a push",
-            "FAILED: 2 pushes were lost: their followers ended behind",
-            "FAILED: 1 pushes were duplicates",
-        ] {
-            assert!(lines.contains(&expected), "no line `{expected}` in\n{text}");
+    fn the_summary_of_a_run_says_everything_that_counts() {
+        let mut measured = sample::measured(7);
+        measured.invalid = vec!["the machine was busy".to_owned()];
+        let text = run(&measured);
+        for expected in ["p99.9", "push", "pushes arrived (", "generator: ", "INVALID: the machine was busy"]
+        {
+            assert!(text.contains(expected), "no `{expected}` in\n{text}");
         }
-        assert!(text.contains("INVALID: the publisher was up to 500 µs late"), "{text}");
-        assert!(!lines.contains(&"ok"), "{text}");
+        for verdict in &measured.thresholds {
+            assert!(text.contains(&verdict.threshold), "{text}");
+        }
+        measured.run.model = Model::Closed;
+        assert!(run(&measured).starts_with("closed model: "), "{}", run(&measured));
     }
 }

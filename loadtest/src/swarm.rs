@@ -196,7 +196,13 @@ impl Swarm {
     }
 
     /// An error that happened now.
-    pub(crate) fn error(&self, slot: usize, during: &'static str, kind: &str, first: impl FnOnce() -> String) {
+    pub(crate) fn error(
+        &self,
+        slot: usize,
+        during: &'static str,
+        kind: &str,
+        first: impl FnOnce() -> String,
+    ) {
         self.recorder.error(slot, self.phase_now(), during, kind, first);
     }
 

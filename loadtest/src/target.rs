@@ -143,7 +143,9 @@ impl Tls {
 ///
 /// `Usage` if it cannot be read or holds none.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LoadError> {
-    let cannot = |reason: String| LoadError::Usage(format!("cannot read certificates of {}: {reason}", path.display()));
+    let cannot = |reason: String| {
+        LoadError::Usage(format!("cannot read certificates of {}: {reason}", path.display()))
+    };
     let found = CertificateDer::pem_file_iter(path).map_err(|error| cannot(error.to_string()))?;
     let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| cannot(error.to_string()))?;
     if found.is_empty() { Err(cannot("it holds none".to_owned())) } else { Ok(found) }

@@ -100,7 +100,9 @@ pub(crate) fn parse(text: &str) -> Result<Threshold, String> {
         (">", Comparison::More),
     ]
     .into_iter()
-    .find_map(|(sign, comparison)| text.split_once(sign).map(|(left, right)| (left.trim(), comparison, right.trim())))
+    .find_map(|(sign, comparison)| {
+        text.split_once(sign).map(|(left, right)| (left.trim(), comparison, right.trim()))
+    })
     .ok_or_else(|| wrong("it compares nothing; write it like `p99(push) < 50ms`".to_owned()))?;
     let subject = subject(left).map_err(wrong)?;
     let limit = limit(right).map_err(wrong)?;
@@ -164,9 +166,12 @@ fn subject(text: &str) -> Result<Subject, String> {
 }
 
 fn limit(text: &str) -> Result<Limit, String> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    let number =
+        |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     if let Some(percent) = text.strip_suffix('%') {
-        return number(percent).map(|percent| Limit::Share(percent / 100.0)).ok_or_else(|| format!("`{text}` is no share"));
+        return number(percent)
+            .map(|percent| Limit::Share(percent / 100.0))
+            .ok_or_else(|| format!("`{text}` is no share"));
     }
     match number(text) {
         Some(number) => Ok(Limit::Count(number)),
@@ -175,6 +180,11 @@ fn limit(text: &str) -> Result<Limit, String> {
 }
 
 impl Threshold {
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The verdict over the measured phases.
     pub(crate) fn verdict(&self, measured: &Measured) -> Verdict {
         let phases: Vec<&Phase> = measured.phases.iter().filter(|phase| phase.measured).collect();
@@ -225,7 +235,9 @@ impl Threshold {
                 }
                 let times = times.0;
                 (!times.is_empty()).then(|| match of {
-                    Statistic::Quantile(quantile) => times.value_at_quantile(*quantile).min(times.max()) as f64,
+                    Statistic::Quantile(quantile) => {
+                        times.value_at_quantile(*quantile).min(times.max()) as f64
+                    }
                     Statistic::Mean => times.mean(),
                     Statistic::Max => times.max() as f64,
                 })
@@ -288,8 +300,10 @@ mod tests {
 
     fn phase() -> Phase {
         let mut times = Times::default();
-        for ms in 1..=100 {
-            histogram::record(&mut times.0, Duration::from_millis(ms));
+        for (us, count) in [(1_024u64, 60), (8_192, 39), (65_536, 1)] {
+            for _ in 0..count {
+                histogram::record(&mut times.0, Duration::from_micros(us));
+            }
         }
         let name = |metric, message: &str| SeriesName { metric, message: message.to_owned() };
         Phase {

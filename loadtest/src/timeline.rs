@@ -87,7 +87,8 @@ impl Timeline<'_> {
             Event::Message(kind, number) => {
                 let phase = plan.phase_of(offset_ns);
                 let command = Command::Message(kind, number, intended_ns);
-                let told = self.next_ready(|_| true).is_some_and(|slot| self.swarm.mailboxes[slot].put(command));
+                let told =
+                    self.next_ready(|_| true).is_some_and(|slot| self.swarm.mailboxes[slot].put(command));
                 if !told {
                     self.swarm.recorder.shard(0).phases[phase].attempts += 1;
                     self.not_sent("request", phase, "no client is connected that could send a message");
@@ -133,7 +134,9 @@ impl Timeline<'_> {
                 let (client, method, swarm) = (client.clone(), method.clone(), Arc::clone(swarm));
                 self.tasks.spawn(async move {
                     match cause::request(&client, method, url, body).await {
-                        Ok(()) => swarm.recorder.shard(0).done(phase, Offered::Updates, swarm.offset_ns(now_ns)),
+                        Ok(()) => {
+                            swarm.recorder.shard(0).done(phase, Offered::Updates, swarm.offset_ns(now_ns));
+                        }
                         Err((kind, text)) => {
                             swarm.not_published(update);
                             swarm.recorder.error(0, phase, "update", &kind, || text);
@@ -142,7 +145,7 @@ impl Timeline<'_> {
                     drop(permit);
                 });
             }
-            Some(Publisher::Socket { .. }) => {
+            Some(Publisher::Socket) => {
                 let command = Command::Say(update, intended_ns);
                 let told = self
                     .next_ready(|user| plan.position(user, topic).is_some())
@@ -159,9 +162,9 @@ impl Timeline<'_> {
     /// The next client in turn that can send, and whose user will do.
     fn next_ready(&mut self, will_do: impl Fn(u32) -> bool) -> Option<usize> {
         let clients = self.swarm.mailboxes.len();
-        let slot = (0..clients).map(|step| (self.turn + step) % clients).find(|&slot| {
-            self.swarm.mailboxes[slot].ready().is_some_and(&will_do)
-        })?;
+        let slot = (0..clients)
+            .map(|step| (self.turn + step) % clients)
+            .find(|&slot| self.swarm.mailboxes[slot].ready().is_some_and(&will_do))?;
         self.turn = slot + 1;
         Some(slot)
     }

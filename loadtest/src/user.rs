@@ -104,7 +104,8 @@ async fn session_of(
             End::Stopped => return Ok(true),
             End::Cut | End::Dropped(..) => {}
         }
-        let Some(within) = plan.scenario.users.reconnect_within.filter(|_| !swarm.is_halted() && !ended) else {
+        let Some(within) = plan.scenario.users.reconnect_within.filter(|_| !swarm.is_halted() && !ended)
+        else {
             return Ok(ended);
         };
         let back = Instant::now() + within.mul_f64(rng.f64());

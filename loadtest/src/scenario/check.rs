@@ -8,8 +8,8 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use super::file::{self, File};
 use super::quantity::{Time, parse_time};
 use super::{
-    App, Cause, Life, MessageType, Messages, MqttTls, Overrides, Placeholder, Scenario, Steps, Storm, Subscribe,
-    Template, Updates, Users,
+    App, Cause, Life, MessageType, Messages, MqttTls, Overrides, Placeholder, Scenario, Steps, Storm,
+    Subscribe, Template, Updates, Users,
 };
 use crate::measured::Model;
 use crate::plan::{EVENTS_MAX, PHASES_MAX, SESSIONS_MAX, TOPICS_MAX};
@@ -47,7 +47,9 @@ pub(super) fn resolve(file: File, source: Source, overrides: &Overrides) -> Resu
     if updates.is_none() && messages.is_empty() && users.life == Life::Run && file.storm.is_none() {
         // Holding idle connections is a load too, but then somebody must have said so by a rate of connects.
         if !file.thresholds.iter().any(|threshold| threshold.contains("connect")) {
-            return Err("nothing happens in it: add [updates], [[messages]], or a threshold on connects".to_owned());
+            return Err(
+                "nothing happens in it: add [updates], [[messages]], or a threshold on connects".to_owned()
+            );
         }
     }
     match (file.model, updates.is_some()) {
@@ -65,14 +67,20 @@ pub(super) fn resolve(file: File, source: Source, overrides: &Overrides) -> Resu
         return Err("steps: a closed model has no rate that could grow".to_owned());
     }
     let holds = steps.map_or(1, |steps| steps.count_max);
-    let ramp = Duration::try_from_secs_f64(users.count as f64 / users.connects_per_second).unwrap_or(Duration::MAX);
+    let ramp =
+        Duration::try_from_secs_f64(users.count as f64 / users.connects_per_second).unwrap_or(Duration::MAX);
     let total = ramp.saturating_add(warm_up).saturating_add(hold.saturating_mul(holds));
     if total > RUN_MAX {
-        return Err(format!("it takes {} s, more than the {} s of one run", total.as_secs(), RUN_MAX.as_secs()));
+        return Err(format!(
+            "it takes {} s, more than the {} s of one run",
+            total.as_secs(),
+            RUN_MAX.as_secs()
+        ));
     }
     let texts = file.thresholds.iter().chain(&overrides.thresholds);
-    let thresholds: Vec<Threshold> =
-        texts.map(|text| thresholds::parse(text).map_err(|reason| format!("thresholds: {reason}"))).collect::<Result<_, _>>()?;
+    let thresholds: Vec<Threshold> = texts
+        .map(|text| thresholds::parse(text).map_err(|reason| format!("thresholds: {reason}")))
+        .collect::<Result<_, _>>()?;
     let scenario = Scenario {
         name: source.name,
         text: source.text,
@@ -118,7 +126,9 @@ fn check_size(scenario: &Scenario) -> Result<(), String> {
         }
     }
     if scenario.updates.is_some() && updates < 1.0 {
-        return Err("updates.per_second: the run holds less than one update: raise it or phases.hold".to_owned());
+        return Err(
+            "updates.per_second: the run holds less than one update: raise it or phases.hold".to_owned()
+        );
     }
     let sessions = match scenario.users.life {
         Life::Constant(life) | Life::Exponential(life) => {
@@ -147,7 +157,9 @@ fn users(given: file::Users, updates: Option<&Updates>, topics_max: usize) -> Re
             }
             wanted
         }
-        None if given.topics_each > 0 => return Err("users.topics_each: without [updates] there are no topics".to_owned()),
+        None if given.topics_each > 0 => {
+            return Err("users.topics_each: without [updates] there are no topics".to_owned());
+        }
         None => 0,
     };
     Ok(Users {
@@ -189,13 +201,16 @@ fn messages(given: &[file::Messages], app: &App, model: Model) -> Result<Vec<Mes
         .enumerate()
         .map(|(number, given)| {
             let key = format!("messages[{number}]");
-            let message = app.messages.iter().position(|message| message.name == given.name).ok_or_else(|| {
-                let names: Vec<&str> = app.messages.iter().map(|message| message.name.as_str()).collect();
-                format!("{key}.name is `{}`: the target has {}", given.name, list(&names))
-            })?;
+            let message =
+                app.messages.iter().position(|message| message.name == given.name).ok_or_else(|| {
+                    let names: Vec<&str> = app.messages.iter().map(|message| message.name.as_str()).collect();
+                    format!("{key}.name is `{}`: the target has {}", given.name, list(&names))
+                })?;
             let per_second = match (model, given.per_second) {
                 (Model::Open, Some(value)) => Some(rate(&format!("{key}.per_second"), value)?),
-                (Model::Open, None) => return Err(format!("{key}.per_second is missing: an open model has a rate")),
+                (Model::Open, None) => {
+                    return Err(format!("{key}.per_second is missing: an open model has a rate"));
+                }
                 (Model::Closed, None) => None,
                 (Model::Closed, Some(_)) => {
                     return Err(format!("{key}.per_second: a closed model sends when the last answer came"));
@@ -236,7 +251,12 @@ fn app(given: file::Target, base: &std::path::Path) -> Result<App, String> {
         let key = format!("target.messages[{number}].send");
         let send = Template::parse(&message.send, &[Stamp, Topic, Version, User, Run])
             .map_err(|reason| format!("{key} {reason}"))?;
-        Ok::<_, String>(MessageType { name: message.name, send, response: message.response, post: message.post })
+        Ok::<_, String>(MessageType {
+            name: message.name,
+            send,
+            response: message.response,
+            post: message.post,
+        })
     });
     let subscribe = given.subscribe.map(|subscribe| {
         let send = Template::parse(&subscribe.send, &[Topics, Topic, User, Run])
@@ -294,7 +314,10 @@ fn cause(given: file::Cause, base: &std::path::Path) -> Result<Cause, String> {
     }
 }
 
-fn headers(key: &str, given: std::collections::BTreeMap<String, String>) -> Result<Vec<(String, String)>, String> {
+fn headers(
+    key: &str,
+    given: std::collections::BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, String> {
     for (name, value) in &given {
         if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
             return Err(format!("{key}.{name} is no HTTP header"));

@@ -112,6 +112,7 @@ pub(super) struct Storm {
 #[serde(deny_unknown_fields)]
 pub(super) struct Target {
     pub(super) url: Option<String>,
+    #[expect(dead_code, reason = "for who brings the stack up; this program knows addresses")]
     pub(super) template: Option<String>,
     pub(super) ca_file: Option<String>,
     #[serde(default)]

@@ -142,7 +142,10 @@ pub(crate) enum Cause {
         body: Option<Template>,
     },
     /// A client that follows the topic says it.
-    Socket { send: Template, returns_to_sender: bool },
+    Socket {
+        send: Template,
+        returns_to_sender: bool,
+    },
 }
 
 /// Files for MQTT over TLS. Without a certificate of its own, the client has none.
@@ -181,8 +184,9 @@ impl Scenario {
     pub fn read(path: &Path, overrides: &Overrides) -> Result<Scenario, LoadError> {
         let text = read_file(path)?;
         let shown = path.display();
-        let mut table: toml::Table =
-            text.parse().map_err(|error| LoadError::Usage(format!("{shown}: {}", toml_error(&text, &error))))?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error| LoadError::Usage(format!("{shown}: {}", toml_error(&text, &error))))?;
         let mut base = path.parent().unwrap_or(Path::new("")).to_owned();
         if let Some(target) = table.get("target").and_then(toml::Value::as_str) {
             let target_path = base.join(target);
@@ -194,53 +198,26 @@ impl Scenario {
             table.insert("target".to_owned(), toml::Value::Table(target));
         }
         for change in &overrides.set {
-            set(&mut table, change).map_err(|reason| LoadError::Usage(format!("--set {change}: {reason}")))?;
+            set(&mut table, change)
+                .map_err(|reason| LoadError::Usage(format!("--set {change}: {reason}")))?;
         }
-        let file: file::File = serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
-            let (at, reason) = (error.path().to_string(), error.inner().message().replace("field", "key"));
-            let at = if at == "." { String::new() } else { format!("{at}: ") };
-            LoadError::Usage(format!("{shown}: {at}{}", reason.replace('\n', " ")))
-        })?;
+        let file: file::File =
+            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+                let (at, reason) =
+                    (error.path().to_string(), error.inner().message().replace("field", "key"));
+                let at = if at == "." { String::new() } else { format!("{at}: ") };
+                LoadError::Usage(format!("{shown}: {at}{}", reason.replace('\n', " ")))
+            })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let source = check::Source { name, text, base };
-        check::resolve(file, source, overrides).map_err(|reason| LoadError::Usage(format!("{shown}: {reason}")))
+        check::resolve(file, source, overrides)
+            .map_err(|reason| LoadError::Usage(format!("{shown}: {reason}")))
     }
 
     /// The scenario's name.
     pub fn name(&self) -> &str {
         &self.name
     }
-}
-
-/// The template that `--target local` brings up, as the target of a scenario names it: a path from the target's file.
-///
-/// # Errors
-///
-/// As [`Scenario::read`]; `Usage` if the target names none.
-pub fn template_of(path: &Path) -> Result<PathBuf, LoadError> {
-    let text = read_file(path)?;
-    let parse = |text: &str, path: &Path| {
-        text.parse::<toml::Table>()
-            .map_err(|error| LoadError::Usage(format!("{}: {}", path.display(), toml_error(text, &error))))
-    };
-    let table = parse(&text, path)?;
-    let mut base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let target = match table.get("target") {
-        Some(toml::Value::String(target)) => {
-            let target = base.join(target);
-            base = target.parent().unwrap_or(Path::new("")).to_owned();
-            parse(&read_file(&target)?, &target)?
-        }
-        Some(toml::Value::Table(target)) => target.clone(),
-        _ => toml::Table::new(),
-    };
-    let template = target.get("template").and_then(toml::Value::as_str).ok_or_else(|| {
-        LoadError::Usage(format!(
-            "{}: its target names no `template` that could be brought up here: give --target wss://…",
-            path.display()
-        ))
-    })?;
-    Ok(base.join(template))
 }
 
 fn read_file(path: &Path) -> Result<String, LoadError> {
@@ -263,7 +240,8 @@ fn toml_error(text: &str, error: &toml::de::Error) -> String {
 fn set(table: &mut toml::Table, change: &str) -> Result<(), String> {
     let (key, value) = change.split_once('=').ok_or("give key=value")?;
     let (key, value) = (key.trim(), value.trim());
-    let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    let parsed =
+        format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
     let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let mut names: Vec<&str> = key.split('.').collect();
     let last = names.pop().filter(|last| !last.is_empty()).ok_or("the key is empty")?;
@@ -287,7 +265,9 @@ fn set(table: &mut toml::Table, change: &str) -> Result<(), String> {
 /// One name of a key: of a table, or the number of a list's element.
 fn step<'a>(value: &'a mut toml::Value, name: &str) -> Result<&'a mut toml::Value, String> {
     match value {
-        toml::Value::Table(table) => Ok(table.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()))),
+        toml::Value::Table(table) => {
+            Ok(table.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new())))
+        }
         toml::Value::Array(list) => {
             let length = list.len();
             name.parse::<usize>()

@@ -18,7 +18,8 @@ pub(crate) struct Time(pub(crate) Duration);
 ///
 /// A sentence that says what a time looks like.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time: give a number with its unit (us, ms, s, m or h), such as `250ms`");
+    let wrong =
+        || format!("`{text}` is no time: give a number with its unit (us, ms, s, m or h), such as `250ms`");
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = (&text[..end], text[end..].trim());
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, ns) in [("250us", 250_000), ("1.5ms", 1_500_000), ("2 s", 2_000_000_000), ("2h", 7_200_000_000_000)]
+        for (text, ns) in
+            [("250us", 250_000), ("1.5ms", 1_500_000), ("2 s", 2_000_000_000), ("2h", 7_200_000_000_000)]
         {
             assert_eq!(parse_time(text).unwrap().as_nanos(), ns, "{text}");
         }

@@ -52,13 +52,15 @@ impl Template {
         while let Some(at) = rest.find('{') {
             let after = &rest[at + 1..];
             let word = after.split_once('}').map(|(word, _)| word);
-            let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let is_word =
+                |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             let Some(word) = word.filter(is_word) else {
                 literal.push_str(&rest[..=at]);
                 rest = after;
                 continue;
             };
-            let known = PLACEHOLDERS.iter().find(|(name, _)| *name == word).map(|(_, placeholder)| *placeholder);
+            let known =
+                PLACEHOLDERS.iter().find(|(name, _)| *name == word).map(|(_, placeholder)| *placeholder);
             let Some(placeholder) = known.filter(|known| allowed.contains(known)) else {
                 let names: Vec<String> = PLACEHOLDERS
                     .iter()
@@ -81,7 +83,9 @@ impl Template {
 
     /// The text with its placeholders filled in by `fill`.
     pub(crate) fn render(&self, mut fill: impl FnMut(Placeholder, &mut String)) -> String {
-        let mut text = String::with_capacity(self.end.len() + self.parts.iter().map(|(t, _)| t.len() + 80).sum::<usize>());
+        let mut text = String::with_capacity(
+            self.end.len() + self.parts.iter().map(|(t, _)| t.len() + 80).sum::<usize>(),
+        );
         for (literal, placeholder) in &self.parts {
             text.push_str(literal);
             fill(*placeholder, &mut text);

@@ -40,7 +40,7 @@ pub(crate) fn scenario(changes: &[&str]) -> Scenario {
 #[test]
 fn what_is_wrong_is_said_with_file_and_key() {
     for (change, expected) in [
-        ("users.cuont=5", "small.toml: users: unknown key `cuont`, expected one of `count`"),
+        ("users.cuont=5", "small.toml: users.cuont: unknown key `cuont`, expected one of `count`"),
         ("users.count=0", "small.toml: users.count is 0"),
         ("users.count=many", "small.toml: users.count: invalid type: string \"many\""),
         ("users.connects_per_second=0", "users.connects_per_second is 0: give a number above 0"),
@@ -50,7 +50,10 @@ fn what_is_wrong_is_said_with_file_and_key() {
         ("updates.per_second=1e6", "more than 2000000"),
         ("updates.per_second=0.1", "less than one update"),
         ("updates.topics=0", "updates.topics is 0"),
-        ("phases.hold=5", "small.toml: phases.hold: invalid type: integer `5`, expected a time with its unit"),
+        (
+            "phases.hold=5",
+            "small.toml: phases.hold: invalid type: integer `5`, expected a time with its unit",
+        ),
         ("phases.hold=5 parsecs", "phases.hold: `5 parsecs` is no time"),
         ("phases.hold=0s", "phases.hold is 0"),
         ("phases.hold=200h", "more than the 86400 s of one run"),
@@ -96,7 +99,8 @@ fn every_shipped_scenario_is_one() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let scenario = Scenario::read(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+            let scenario =
+                Scenario::read(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
             assert!(!scenario.thresholds.is_empty(), "{}", path.display());
             let plan = crate::plan::Plan::new(scenario, 1, crate::plan::Share::WHOLE);
             assert!(plan.timeline.is_sorted());
@@ -104,7 +108,18 @@ fn every_shipped_scenario_is_one() {
         }
     }
     names.sort();
-    let shipped = ["chat", "echo", "hot-topic", "many-topics", "quota", "reconnect-storm", "smoke", "soak", "steady", "step"];
+    let shipped = [
+        "chat",
+        "echo",
+        "hot-topic",
+        "many-topics",
+        "quota",
+        "reconnect-storm",
+        "smoke",
+        "soak",
+        "steady",
+        "step",
+    ];
     assert_eq!(names, shipped);
 }
 

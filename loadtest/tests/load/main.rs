@@ -1,9 +1,12 @@
-//! The program itself, against a small stack in this process: a WebSocket server and an MQTT broker.
+//! The program itself, against small targets in this process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod bad_input;
 mod bad_target;
+mod chat;
 mod echo;
+mod honest;
 mod program;
 mod stack;
 mod swarm;

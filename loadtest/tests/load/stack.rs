@@ -30,6 +30,8 @@ const OUTBOX_FRAMES_MAX: usize = 10_000;
 pub(crate) enum Fate {
     /// Send it so many times.
     Copies(usize),
+    /// Send it once, after the next one of its connection and device.
+    After,
     /// Close the connection instead, with code 1001.
     Close,
 }
@@ -55,6 +57,10 @@ struct Shared {
     followers: Mutex<HashMap<String, Vec<Follower>>>,
     counts: Mutex<Counts>,
     published: Notify,
+    /// While it is held, nothing is sent.
+    frozen: tokio::sync::RwLock<()>,
+    /// By connection and device.
+    kept_back: Mutex<HashMap<(usize, String), String>>,
 }
 
 /// A connection's number and its outbox.
@@ -67,6 +73,7 @@ pub(crate) struct Counts {
     pub(crate) due: u64,
     pub(crate) withheld: u64,
     pub(crate) doubled: u64,
+    pub(crate) reordered: u64,
 }
 
 impl Stack {
@@ -79,6 +86,8 @@ impl Stack {
             followers: Mutex::default(),
             counts: Mutex::default(),
             published: Notify::new(),
+            frozen: tokio::sync::RwLock::default(),
+            kept_back: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ws = format!("ws://{}/dev", listener.local_addr().unwrap());
@@ -96,13 +105,34 @@ impl Stack {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        *self.shared.counts.lock().unwrap()
+        let mut counts = *self.shared.counts.lock().unwrap();
+        // What waits for a next one that never came.
+        counts.withheld += self.shared.kept_back.lock().unwrap().len() as u64;
+        counts
     }
 
     /// Waits for an update.
     pub(crate) async fn first_update(&self) {
         let published = self.shared.published.notified();
         timeout(Duration::from_secs(20), published).await.expect("an update comes");
+    }
+
+    /// The broker ends, the connections stay.
+    pub(crate) fn stop_broker(&self) {
+        self.broker.shutdown();
+    }
+
+    /// Waits until so many updates have come.
+    pub(crate) async fn updates(&self, count: u64) {
+        while self.counts().updates < count {
+            self.first_update().await;
+        }
+    }
+
+    /// Sends nothing for so long; what comes meanwhile is sent afterwards.
+    pub(crate) async fn freeze(&self, time: Duration) {
+        let _frozen = self.shared.frozen.write().await;
+        tokio::time::sleep(time).await;
     }
 
     /// Waits until no connection is open any more.
@@ -149,13 +179,29 @@ impl Shared {
         let mut counts = self.counts.lock().unwrap();
         counts.updates += 1;
         for (connection, outbox) in self.followers.lock().unwrap().get(device).into_iter().flatten() {
+            // It has left.
+            if outbox.is_closed() {
+                continue;
+            }
             counts.due += 1;
             match (self.faults)(*connection, version) {
                 Fate::Copies(copies) => {
                     counts.withheld += u64::from(copies == 0);
                     counts.doubled += copies.saturating_sub(1) as u64;
                     for _ in 0..copies {
-                        outbox.try_send(Message::text(push.as_str())).unwrap();
+                        let _ = outbox.try_send(Message::text(push.as_str()));
+                    }
+                    let kept_back = self.kept_back.lock().unwrap().remove(&(*connection, device.to_owned()));
+                    if let (Some(kept_back), 1..) = (kept_back, copies) {
+                        counts.reordered += 1;
+                        let _ = outbox.try_send(Message::text(kept_back));
+                    }
+                }
+                Fate::After => {
+                    let key = (*connection, device.to_owned());
+                    let before = self.kept_back.lock().unwrap().insert(key, push.clone());
+                    if let Some(before) = before {
+                        let _ = outbox.try_send(Message::text(before));
                     }
                 }
                 Fate::Close => {
@@ -188,6 +234,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             Some(frame) = frames.recv() => {
+                drop(shared.frozen.read().await);
                 if socket.send(frame).await.is_err() {
                     break;
                 }
@@ -195,7 +242,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
                     let reply = shared.follow(connection, &outbox, &text);
-                    socket.send(Message::text(reply)).await.unwrap();
+                    // A client may be gone by then.
+                    if socket.send(Message::text(reply)).await.is_err() {
+                        break;
+                    }
                 }
                 Some(Ok(_)) => {}
                 _ => break,

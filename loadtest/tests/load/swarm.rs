@@ -1,73 +1,101 @@
 //! Swarms: what the report says is what the stack did.
 
-use std::process::Stdio;
-use std::time::Duration;
-
-use dunlin_loadtest::report::Report;
+use dunlin_loadtest::measured::{Measured, Metric, Model, Offered, Reach, Times};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::Command;
-use tokio::time::timeout;
 
-use crate::program::{Finished, run};
+use crate::program::{play, shipped, start};
 use crate::stack::{Fate, Stack};
 
-/// 60 updates of 5 devices, 12 versions each, to 20 clients with 2 devices each: 8 followers a device.
-const SMALL: [&str; 16] = [
-    "--users",
-    "20",
-    "--devices",
-    "5",
-    "--devices-per-user",
-    "2",
-    "--updates-per-second",
-    "30",
-    "--seconds",
-    "1.5",
-    "--warm-up-seconds",
-    "0.5",
-    "--ramp-per-second",
-    "200",
-    "--straggler-seconds",
-    "3",
-];
+/// 60 updates of 5 topics, 12 versions each, to 20 clients with 2 topics each: 8 followers a topic.
+pub(crate) fn small(stack: &Stack) -> String {
+    format!(
+        r#"
+description = "small"
+target = "{}"
+thresholds = ["lost == 0", "duplicates == 0", "errors == 0"]
+straggler_wait = "4s"
+[users]
+count = 20
+connects_per_second = 100
+topics_each = 2
+[updates]
+topics = 5
+per_second = 30
+arrivals = "constant"
+[phases]
+warm_up = "500ms"
+hold = "1.5s"
+# at {}
+"#,
+        shipped("apps/notify.toml"),
+        stack.ws
+    )
+}
+
+/// The stack's addresses, as arguments.
+pub(crate) fn at(stack: &Stack) -> [String; 2] {
+    [format!("--target={}", stack.ws), format!("--set=target.cause.mqtt.broker={}", stack.mqtt)]
+}
+
 const UPDATES: u64 = 60;
 const VERSION_LAST: u64 = 12;
 const DELIVERIES: u64 = UPDATES * 8;
 
-async fn swarm(stack: &Stack) -> (Finished, Report) {
-    let finished = run(&[&["--ws", &stack.ws, "--mqtt", &stack.mqtt][..], &SMALL].concat()).await;
-    let report = finished.report();
-    (finished, report)
+/// Deliveries of all phases.
+pub(crate) fn reach(measured: &Measured) -> Reach {
+    let mut sum = Reach::default();
+    measured.phases.iter().for_each(|phase| sum += phase.reach);
+    sum
+}
+
+/// Times of a metric over all phases.
+pub(crate) fn times(measured: &Measured, metric: Metric) -> Times {
+    let mut sum = Times::default();
+    let series = measured.phases.iter().flat_map(|phase| &phase.series);
+    series.filter(|series| series.name.metric == metric).for_each(|series| sum.add(&series.times));
+    sum
+}
+
+/// An exit code that says nothing of how busy this machine was.
+#[track_caller]
+pub(crate) fn ended(code: i32, measured: &Measured, expected: i32) {
+    assert_eq!(code, if measured.is_valid() { expected } else { 4 }, "{:?}", measured.thresholds);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_update_reaches_every_follower() {
     let stack = Stack::start(|_, _| Fate::Copies(1)).await;
-    let (finished, report) = swarm(&stack).await;
+    let [target, broker] = at(&stack);
+    let finished = play(&small(&stack), &[&target, &broker]).await;
+    let measured = finished.measured();
 
     assert_eq!((stack.counts().updates, stack.counts().due), (UPDATES, DELIVERIES));
-    let connections = &report.connections;
-    assert_eq!((connections.attempted, connections.following), (20, 20));
-    assert_eq!((connections.failed, connections.dropped), (0, 0), "{:?}", connections.first_failure);
-    assert_eq!((connections.connect.count, connections.request.count), (20, 20));
-    assert_eq!((report.updates.planned, report.updates.published), (UPDATES, UPDATES));
-    assert_eq!(report.updates.schedule_lag.count, UPDATES * 3 / 4);
-    let reach = &report.reach;
-    assert_eq!((reach.expected, reach.received), (DELIVERIES, DELIVERIES));
-    assert_eq!((reach.duplicates, reach.gaps, reach.lost, reach.out_of_order), (0, 0, 0, 0));
-    assert_eq!((reach.unexpected, reach.corrupt, reach.error_frames), (0, 0, 0));
+    assert_eq!(stack.open_most(), 20);
+    let names: Vec<&str> = measured.phases.iter().map(|phase| phase.name.as_str()).collect();
+    assert_eq!(names, ["ramp", "warm-up", "hold"]);
+    assert_eq!(
+        reach(&measured),
+        Reach { expected: DELIVERIES, received: DELIVERIES, late: reach(&measured).late, ..Reach::default() }
+    );
+    let hold = &measured.phases[2];
     // A quarter of the schedule is warm-up.
-    assert_eq!((report.push_warm_up.count, report.push.count), (DELIVERIES / 4, DELIVERIES * 3 / 4));
-    assert_eq!(report.by_second.iter().map(|second| second.received).sum::<u64>(), DELIVERIES);
-    assert_eq!(report.generator.goose_pushes + report.generator.goose_pushes_dropped, DELIVERIES);
-    assert!(report.push.min_us.unwrap() > 0.0);
-    assert!(report.passed, "{:?}", report.failures);
-    // Whether this machine was quiet enough is not this test's matter.
-    assert_eq!(finished.code, if report.valid { 0 } else { 75 }, "{}", finished.stderr);
-    assert_eq!(report.valid, report.invalid_reasons.is_empty());
+    assert_eq!((hold.reach.expected, hold.measured), (DELIVERIES * 3 / 4, true));
+    let updates = hold.rates.iter().find(|rate| rate.what == Offered::Updates).unwrap();
+    assert_eq!((updates.planned, updates.done), (45, 45));
+    assert!((updates.offered_per_second.unwrap() - 30.0).abs() < 0.1, "{updates:?}");
+    assert_eq!(
+        (times(&measured, Metric::Push).0.len(), times(&measured, Metric::Connect).0.len()),
+        (DELIVERIES, 20)
+    );
+    assert_eq!((times(&measured, Metric::Response).0.len(), times(&measured, Metric::Tls).0.len()), (20, 0));
+    assert!(times(&measured, Metric::FirstByte).0.max() <= times(&measured, Metric::Upgrade).0.max());
+    assert_eq!(measured.seconds.iter().map(|second| second.pushes).sum::<u64>(), DELIVERIES);
+    assert_eq!(measured.errors, []);
+    assert!(measured.is_met(), "{:?}", measured.thresholds);
+    assert_eq!((measured.run.model, measured.ended_early.clone()), (Model::Open, None));
+    ended(finished.code, &measured, 0);
     assert!(finished.stderr.contains("480 of 480 pushes arrived (100.000 %)"), "{}", finished.stderr);
-    // Goose prints this one itself.
-    assert_eq!(finished.stdout, "20 users launched.\n");
+    assert!(finished.stdout.is_empty() || finished.stdout == "20 users launched.\n", "{}", finished.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,19 +108,23 @@ async fn missing_and_doubled_pushes_are_counted_exactly() {
         _ => Fate::Copies(1),
     })
     .await;
-    let (finished, report) = swarm(&stack).await;
+    let [target, broker] = at(&stack);
+    let finished = play(&small(&stack), &[&target, &broker]).await;
+    let measured = finished.measured();
 
-    let (reach, counts) = (&report.reach, stack.counts());
-    // Two devices each: 5 × 2 versions 3, 3 × 2 last versions, 4 × 2 × 2 further copies.
+    let (reach, counts) = (reach(&measured), stack.counts());
+    // Two topics each: 5 × 2 versions 3, 3 × 2 last versions, 4 × 2 × 2 further copies.
     assert_eq!((counts.withheld, counts.doubled), (16, 16));
-    assert_eq!((reach.gaps, reach.lost, reach.duplicates), (10, 6, 16));
-    assert_eq!((reach.expected, reach.received), (DELIVERIES, DELIVERIES - 16));
-    assert_eq!((reach.unexpected, reach.corrupt, reach.out_of_order), (0, 0, 0));
-    assert_eq!(report.push.count + report.push_warm_up.count, DELIVERIES - 16);
-    assert!(!report.passed);
-    assert_eq!(report.failures.len(), 2, "{:?}", report.failures);
-    assert_eq!(finished.code, 1, "{}", finished.stderr);
-    assert!(finished.stderr.contains("FAILED: 6 pushes were lost"), "{}", finished.stderr);
+    assert_eq!((reach.lost, reach.behind, reach.duplicates), (16, 6, 16));
+    assert_eq!((reach.expected, reach.received, reach.out_of_order), (DELIVERIES, DELIVERIES - 16, 0));
+    let missed: Vec<&str> = measured
+        .thresholds
+        .iter()
+        .filter(|verdict| !verdict.met)
+        .map(|verdict| verdict.threshold.as_str())
+        .collect();
+    assert_eq!(missed, ["lost == 0", "duplicates == 0"]);
+    ended(finished.code, &measured, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,40 +134,79 @@ async fn a_dropped_connection_is_due_nothing_after_its_end() {
         _ => Fate::Copies(1),
     })
     .await;
-    let (finished, report) = swarm(&stack).await;
+    let [target, broker] = at(&stack);
+    let finished = play(&small(&stack), &[&target, &broker]).await;
+    let measured = finished.measured();
 
-    assert_eq!(report.connections.dropped, 1);
-    let reason = report.connections.first_failure.as_deref().unwrap();
-    assert_eq!(reason, "the server closed the connection: code 1001 going away");
-    let reach = &report.reach;
-    // The two devices publish one after the other: the version 6 that closed the connection was due, and by the time
-    // the client knew, perhaps some of what followed.
+    let [error] = &measured.errors[..] else { panic!("{:?}", measured.errors) };
+    assert_eq!((error.during.as_str(), error.kind.as_str(), error.count), ("session", "close 1001", 1));
+    assert_eq!(error.first, "the server closed the connection: code 1001 going away");
+    let reach = reach(&measured);
+    // The two topics are updated one after the other: the version 6 that closed the connection was due, and by the
+    // time the client knew, perhaps some of what followed.
     assert_eq!(reach.received, DELIVERIES - 14, "{reach:?}");
     assert!((1..=14).contains(&reach.lost), "{reach:?}");
     assert_eq!(reach.expected, reach.received + reach.lost, "{reach:?}");
-    assert_eq!((reach.gaps, reach.duplicates), (0, 0));
-    assert_eq!(finished.code, 1, "{}", finished.stderr);
+    ended(finished.code, &measured, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_ends_the_run_and_closes_what_is_open() {
+async fn an_interrupt_ends_the_run_with_a_report_of_what_there_was() {
     let stack = Stack::start(|_, _| Fate::Copies(1)).await;
-    let child = Command::new(env!("CARGO_BIN_EXE_dunlin-load"))
-        .args(["--ws", &stack.ws, "--mqtt", &stack.mqtt, "--users", "5", "--seconds", "600"])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let [target, broker] = at(&stack);
+    let playing = start(&small(&stack), &[&target, &broker, "--seconds=600"]);
     stack.first_update().await;
-    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let pid = Pid::from_raw(playing.child.id().unwrap().try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    let output = timeout(Duration::from_secs(20), child.wait_with_output()).await.expect("it ends").unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    assert_eq!(
-        String::from_utf8(output.stderr).unwrap(),
-        "dunlin-load: interrupted: no report was written\n"
-    );
-    assert_eq!(stack.open_most(), 5);
+    let finished = playing.end().await;
+    assert_eq!(finished.code, 130, "{}", finished.stderr);
+    let measured = finished.measured();
+    assert_eq!(measured.ended_early.as_deref(), Some("interrupted"));
+    assert!(reach(&measured).received > 0);
+    assert!(finished.stderr.contains("ended early: interrupted"), "{}", finished.stderr);
     stack.all_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_measure_one_run() {
+    let stack = Stack::start(|_, _| Fate::Copies(1)).await;
+    let [target, broker] = at(&stack);
+    let finished = play(&small(&stack), &[&target, &broker, "--processes=3"]).await;
+    let measured = finished.measured();
+    assert_eq!((measured.run.processes, measured.run.users), (3, 20), "{}", finished.stderr);
+    assert_eq!((stack.counts().updates, stack.open_most()), (UPDATES, 20));
+    let reach = reach(&measured);
+    assert_eq!((reach.expected, reach.received, reach.duplicates), (DELIVERIES, DELIVERIES, 0));
+    // Pushes of what another process published are timed too: the clock is one.
+    assert_eq!(times(&measured, Metric::Push).0.len(), DELIVERIES);
+    assert_eq!(measured.generator.untimed_pushes, 0);
+    ended(finished.code, &measured, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_cuts_everybody_and_everybody_comes_back() {
+    let stack = Stack::start(|_, _| Fate::Copies(1)).await;
+    let [target, broker] = at(&stack);
+    let storm = ["--set=storm.after=500ms", "--set=users.reconnect_within=500ms"];
+    let finished = play(&small(&stack), &[&[&target[..], &broker, "--seconds=4"][..], &storm].concat()).await;
+    let measured = finished.measured();
+    assert_eq!(times(&measured, Metric::Connect).0.len(), 40, "{}", finished.stderr);
+    let reach = reach(&measured);
+    // What was under way when the connections broke may be lost; what came after they were back may not.
+    assert!(reach.lost <= 40 && reach.received > 400, "{reach:?}");
+    assert_eq!(measured.errors, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_come_and_go_and_miss_nothing() {
+    let stack = Stack::start(|_, _| Fate::Copies(1)).await;
+    let [target, broker] = at(&stack);
+    let churn = ["--set=users.life=exponential 700ms", "--seconds=3"];
+    let finished = play(&small(&stack), &[&[&target[..], &broker][..], &churn].concat()).await;
+    let measured = finished.measured();
+    let connects = times(&measured, Metric::Connect).0.len();
+    assert!(connects > 40, "{connects}");
+    let reach = reach(&measured);
+    assert!(reach.expected > 0);
+    assert_eq!((reach.lost, reach.duplicates), (0, 0), "{reach:?} {}", finished.stderr);
 }
