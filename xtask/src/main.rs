@@ -9,6 +9,8 @@ mod command;
 mod conformance;
 mod gate;
 mod interrupt;
+mod load;
+mod local_stack;
 mod moto;
 mod python;
 mod templates;
@@ -56,6 +58,8 @@ enum Task {
     Tidy(tidy::Args),
     /// Decides whether the working tree is slower than a revision: exit code 1 if so.
     Gate(gate::Args),
+    /// Plays a scenario of loadtest/scenarios with a swarm of clients, and reports latency, reach and errors.
+    Load(load::Args),
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
     Bench(bench::Args),
     /// Reports where the figures of stored runs change.
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => return bench::run(&args).unwrap_or_else(failed),
         Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
         Task::Trend(args) => return trend::run(&args).unwrap_or_else(failed),
+        Task::Load(args) => return load::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Conformance(args) => return conformance::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),

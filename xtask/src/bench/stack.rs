@@ -1,16 +1,13 @@
 //! The whole stack: real processes, seen from outside.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Instant,
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Effort, Target, cpu, median,
@@ -20,6 +17,7 @@ use super::{
 use crate::{
     build::{Profile, program_path},
     command::{line, report_dir, root},
+    local_stack,
 };
 
 /// The figures of [`local`].
@@ -50,11 +48,11 @@ pub(super) fn local(effort: Effort, mut add: impl FnMut(Measure) -> Result<()>) 
     eprintln!("local: start and memory at rest");
     let (mut ready_ms, mut rest, mut cold_ms) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.starts {
-        let stack = Stack::up(&notify)?;
+        let stack = up(&notify)?;
         ready_ms.push(stack.ready_ms);
         rest.push(stack.resident_bytes()?);
         stack.down()?;
-        let stack = Stack::up(&echo)?;
+        let stack = up(&echo)?;
         let first = load(&["echo", "--ws", &stack.api("ws")?, "--count", "1", "--warm-up", "0"])?;
         cold_ms.push(first["first_us"].as_f64().context("the echo report holds no time")? / 1e3);
         stack.down()?;
@@ -68,7 +66,7 @@ pub(super) fn local(effort: Effort, mut add: impl FnMut(Measure) -> Result<()>) 
     eprintln!("local: echo through a function, beside a bare echo server");
     let (server, generator) = cpu::pair()?;
     for (id, generator) in [(paired_echo, generator), (echo_one_core, server)] {
-        let stack = cpu::on(server, || Stack::up(&echo))?;
+        let stack = cpu::on(server, || up(&echo))?;
         let (ws, echoes, cpu) = (stack.api("ws")?, effort.echoes.to_string(), server.to_string());
         let args = ["echo", "--ws", &ws, "--bare", "--bare-cpu", &cpu, "--count", &echoes];
         add(echo_measure(id, &cpu::on(generator, || load(&args))?)?)?;
@@ -76,7 +74,7 @@ pub(super) fn local(effort: Effort, mut add: impl FnMut(Measure) -> Result<()>) 
     }
 
     eprintln!("local: memory of idle connections");
-    let stack = Stack::up(&echo)?;
+    let stack = up(&echo)?;
     let ws = stack.api("ws")?;
     let (connections, pid) = (effort.idle_connections.to_string(), stack.child.id().to_string());
     let report = load(&["idle", "--ws", &ws, "--connections", &connections, "--pid", &pid])?;
@@ -93,19 +91,17 @@ pub(super) fn swarm(
 ) -> Result<Value> {
     eprintln!("swarm: updates to their followers");
     let stack = match target {
-        Target::Local => Some(Stack::up(&notify_template())?),
+        Target::Local => Some(up(&notify_template())?),
         Target::Elsewhere { .. } => None,
     };
     let place = match (target, &stack) {
-        (Target::Elsewhere { ws, mqtt }, _) => vec!["--ws", ws, "--mqtt", mqtt],
-        (_, Some(stack)) => vec!["--ready-file", stack.ready_file.to_str().context("the path is no text")?],
+        (Target::Elsewhere { ws, mqtt }, _) => {
+            vec![format!("--target={ws}"), format!("--set=target.cause.mqtt.broker={mqtt}")]
+        }
+        (_, Some(stack)) => vec![format!("--ready-file={}", stack.ready_file.display())],
         (Target::Local, None) => bail!("the stack is not up"),
     };
-    let (users, rate, seconds) =
-        (effort.users.to_string(), effort.updates_per_second.to_string(), effort.seconds.to_string());
-    let load_args =
-        ["--users", &users, "--updates-per-second", &rate, "--seconds", &seconds, "--devices", "50"];
-    let swarm = load(&[place.as_slice(), &load_args].concat())?;
+    let swarm = digest(&play(&place, effort)?, effort)?;
     if let Some(stack) = stack {
         stack.down()?;
     }
@@ -131,6 +127,79 @@ fn echo_measure(id: &str, echo: &Value) -> Result<Measure> {
     Ok(Measure::new(id, target * 1e3, Unit::Nanoseconds).against("bare echo", bare * 1e3, ratio))
 }
 
+/// Plays the scenario `steady` with the size of the effort, and returns the load test's report of it. A run that it calls
+/// invalid is reported, not hidden.
+fn play(place: &[String], effort: Effort) -> Result<Value> {
+    let out = report_dir()?.join("bench-swarm");
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+    }
+    let mut command = Command::new(program_path(Profile::Release, "dunlin-load")?);
+    command.arg("run").arg(root().join("loadtest/scenarios/steady.toml")).args(place);
+    command.args([format!("--users={}", effort.users), format!("--seconds={}", effort.seconds)]);
+    command.arg(format!("--set=updates.per_second={}", effort.updates_per_second));
+    command.args([
+        "--set=users.topics_each=1",
+        "--set=updates.topics=50",
+        "--set=users.connects_per_second=200",
+    ]);
+    command.arg("--no-progress").arg("--out").arg(&out);
+    let spinner = spinner(line(&command));
+    let output = command.stdin(Stdio::null()).output().context("cannot start dunlin-load")?;
+    spinner.finish_and_clear();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let file = out.join("report.json");
+    let Ok(text) = fs::read_to_string(&file) else {
+        bail!("`{}` ended with {} and no report:\n{said}", line(&command), output.status);
+    };
+    if !output.status.success() {
+        eprintln!("  dunlin-load ended with {}:\n{said}", output.status);
+    }
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+/// What the bench page shows of a load test's report.
+fn digest(report: &Value, effort: Effort) -> Result<Value> {
+    let phases = report["phases"].as_array().context("the load test's report holds no phases")?;
+    let hold = phases.iter().find(|phase| phase["measured"] == true).context("no phase was measured")?;
+    let times = |phases: &[Value], metric: &str| {
+        let series = phases.iter().flat_map(|phase| phase["series"].as_array().into_iter().flatten());
+        let mut found = series.filter(|series| series["name"]["metric"] == metric);
+        found.next().map(|series| series["times"].clone()).unwrap_or_default()
+    };
+    let seconds = report["seconds"].as_array().into_iter().flatten().filter_map(|second| {
+        let pushes =
+            second["intervals"].as_array()?.iter().find(|interval| interval["name"]["metric"] == "push")?;
+        Some(json!({ "second": second["second"], "p50_us": pushes["p50_us"], "p99_us": pushes["p99_us"] }))
+    });
+    let lags = report["generator"]["lag"].as_array().into_iter().flatten();
+    let lag = lags.filter(|lag| lag["what"] == "updates").map(|lag| lag["times"].clone()).next();
+    let failures =
+        report["thresholds"].as_array().into_iter().flatten().filter(|verdict| verdict["met"] == false);
+    Ok(json!({
+        "config": {
+            "users": effort.users,
+            "devices": 50,
+            "updates_per_second": effort.updates_per_second,
+            "seconds": effort.seconds,
+        },
+        "push": times(std::slice::from_ref(hold), "push"),
+        "connections": { "connect": times(phases, "connect"), "request": times(phases, "response") },
+        "updates": { "schedule_lag": lag.unwrap_or_default() },
+        "reach": hold["reach"],
+        "by_second": seconds.collect::<Vec<_>>(),
+        "invalid_reasons": report["invalid"],
+        "failures": failures
+            .map(|verdict| format!("{} is missed: {}", verdict["threshold"], verdict["measured"]))
+            .collect::<Vec<_>>(),
+    }))
+}
+
+/// A release stack on free ports.
+fn up(template: &std::path::Path) -> Result<local_stack::Stack> {
+    local_stack::Stack::up(Profile::Release, template)
+}
+
 fn swarm_measures(swarm: &Value) -> Result<Vec<Measure>> {
     let [push_p50, push_p99, connect, request, reach, lost, duplicates, schedule_lag] = SWARM_IDS;
     let latency = |id: &str, of: &Value| {
@@ -152,7 +221,7 @@ fn swarm_measures(swarm: &Value) -> Result<Vec<Measure>> {
         // Deliveries received of those due.
         Measure::new(reach, received / expected.max(1.0), Unit::Share),
         // Followers that ended behind.
-        count(lost, "lost"),
+        count(lost, "behind"),
         count(duplicates, "duplicates"),
         lag.against("the median push", push_median, lag_p99 / push_median),
     ])
@@ -179,64 +248,4 @@ fn load(args: &[&str]) -> Result<Value> {
         eprintln!("  dunlin-load ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", json.display()))
-}
-
-/// One `dunlin up` on free ports; ended when it goes out of scope.
-struct Stack {
-    child: Child,
-    ready: Value,
-    ready_file: PathBuf,
-    ready_ms: f64,
-}
-
-impl Stack {
-    fn up(template: &Path) -> Result<Self> {
-        let dir = report_dir()?;
-        let (ready_file, log) = (dir.join("ready.json"), dir.join("dunlin-up.log"));
-        let mut command = Command::new(program_path(Profile::Release, "dunlin")?);
-        command.arg("up").arg("--template").arg(template).arg("--ready-file").arg(&ready_file);
-        command.args(["--port", "0", "--lambda-port", "0", "--dynamodb-port", "0", "--mqtt-port", "0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
-        let started = Instant::now();
-        let mut child = command.spawn().context("cannot start dunlin")?;
-        let out = child.stdout.take().context("standard output was piped")?;
-        let ready = BufReader::new(out).lines().map_while(Result::ok).any(|line| line.starts_with("ready "));
-        let ready_ms = started.elapsed().as_secs_f64() * 1e3;
-        if !ready {
-            let status = child.wait()?;
-            bail!("dunlin ended with {status} before it was ready:\n{}", fs::read_to_string(&log)?);
-        }
-        let ready = serde_json::from_str(&fs::read_to_string(&ready_file)?)?;
-        Ok(Stack { child, ready, ready_file, ready_ms })
-    }
-
-    fn api(&self, key: &str) -> Result<String> {
-        Ok(self.ready["apis"][0][key].as_str().context("the ready file lists no API")?.to_owned())
-    }
-
-    fn resident_bytes(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<f64>().ok());
-        Ok(kilobytes.context("the kernel tells no resident size")? * 1024.0)
-    }
-
-    fn down(mut self) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("dunlin ended with {status}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            drop(self.child.kill());
-            drop(self.child.wait());
-        }
-    }
 }
