@@ -61,7 +61,7 @@ enum Comparison {
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Limit {
     Time(Duration),
-    /// 1.0 is all.
+    /// In percent, so that what is written and what is divided round alike.
     Share(f64),
     Count(f64),
 }
@@ -169,9 +169,7 @@ fn limit(text: &str) -> Result<Limit, String> {
     let number =
         |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     if let Some(percent) = text.strip_suffix('%') {
-        return number(percent)
-            .map(|percent| Limit::Share(percent / 100.0))
-            .ok_or_else(|| format!("`{text}` is no share"));
+        return number(percent).map(Limit::Share).ok_or_else(|| format!("`{text}` is no share"));
     }
     match number(text) {
         Some(number) => Ok(Limit::Count(number)),
@@ -217,12 +215,12 @@ impl Threshold {
         }
     }
 
-    /// In nanoseconds, as a share of 1, or a count, as the limit is.
+    /// In nanoseconds, in percent, or a count, as the limit is.
     fn value(&self, phases: &[&Phase]) -> Option<f64> {
         let is_count = matches!(self.limit, Limit::Count(_));
         let of = |part: u64, whole: u64| match is_count {
             true => Some(part as f64),
-            false => (whole > 0).then(|| part as f64 / whole as f64),
+            false => (whole > 0).then(|| part as f64 * 100.0 / whole as f64),
         };
         match &self.subject {
             Subject::Latency { of, metric, message } => {
@@ -286,9 +284,9 @@ fn time(ns: f64) -> String {
     }
 }
 
-/// Rounded towards the fault: 99.9999 % is not all.
-fn share_text(share: f64) -> String {
-    let percent = if share < 1.0 { (share * 1e6).floor() / 1e4 } else { share * 100.0 };
+/// Rounded towards the fault: 99.99999 % is not all.
+fn share_text(percent: f64) -> String {
+    let percent = if percent < 100.0 { (percent * 1e4).floor() / 1e4 } else { percent };
     format!("{percent}%")
 }
 
@@ -339,12 +337,12 @@ mod tests {
 
     #[test]
     fn thresholds_are_judged_by_their_values() {
-        check("p50(push) < 51ms", true, "50.03ms");
-        check("p99(push) < 50ms", false, "99.03ms");
-        check("p99(response.echo) <= 1s", true, "99.03ms");
+        check("p50(push) < 2ms", true, "1.02ms");
+        check("p99(push) < 5ms", false, "8.20ms");
+        check("p99(response.echo) <= 1s", true, "8.20ms");
         check("p99(response.other) <= 1s", false, "no value");
-        check("max(response) > 1ms", true, "100.00ms");
-        check("mean(push) >= 50ms", true, "50.52ms");
+        check("max(response) > 60ms", true, "65.57ms");
+        check("mean(push) >= 4ms", true, "4.47ms");
         check("reach == 100%", false, "99.9%");
         check("reach >= 99.9%", true, "99.9%");
         check("lost == 0", false, "1");
@@ -377,7 +375,7 @@ mod tests {
 
     #[test]
     fn nearly_all_is_not_all() {
-        assert_eq!(share_text(0.999_999_9), "99.9999%");
-        assert_eq!(share_text(1.0), "100%");
+        assert_eq!(share_text(99.999_99), "99.9999%");
+        assert_eq!(share_text(100.0), "100%");
     }
 }

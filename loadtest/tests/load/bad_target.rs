@@ -170,7 +170,9 @@ async fn a_target_that_disappears_in_the_middle_gives_a_report() {
     has_error(&measured, "request", "not sent");
     let answers =
         measured.phases.iter().flat_map(|phase| &phase.series).filter(|series| series.name.message == "echo");
-    assert_eq!(answers.map(|series| series.times.0.len()).sum::<u64>(), 9);
+    let answers = answers.map(|series| series.times.0.len()).sum::<u64>();
+    // A reset takes with it what the client has not read yet.
+    assert!((6..=9).contains(&answers), "{answers}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
