@@ -46,6 +46,27 @@ fn a_custom_one() {
     assert_eq!(notes(&stack), [""; 0]);
 }
 
+/// A stage variable may name its function, which must then be there.
+#[test]
+fn from_a_stage_variable() {
+    let named = |variables: &str| {
+        let authorizer = REQUEST.replace("${Function.Arn}", "${!stageVariables.guard}");
+        let stage = format!("AutoDeploy: true, StageVariables: {{{variables}}}");
+        template(CUSTOM, &authorizer).replace("AutoDeploy: true", &stage)
+    };
+    let stack = parse(&named("guard: dunlin-Function"));
+    let Authorization::Custom(authorizer) = &connect(&stack).authorization else { panic!("{stack:?}") };
+    assert_eq!(stack.function_at(&stack.apis[0].stages[0], &authorizer.function), Some(&stack.functions[0]));
+    assert_eq!(
+        refusal(&named("guard: other")),
+        "7: at stage dev Authorizer calls other, which is not a function of this template"
+    );
+    assert_eq!(
+        refusal(&named("other: x")),
+        "7: Authorizer takes its function from the stage variable guard, which stage dev does not have"
+    );
+}
+
 #[test]
 fn the_others() {
     for (connect_with, expected) in [
