@@ -99,6 +99,7 @@ mod calling;
 mod content;
 mod integration;
 mod model;
+mod model_effort;
 pub mod velocity;
 
 // From a TCP connection to a WebSocket or a management call.

@@ -5,7 +5,9 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 use boon::{CompileError, Compiler, Draft, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 
-use crate::{ConfigError, ModelConfig, RequestModels, invoke::Failure, selection::SelectionExpression};
+use crate::{
+    ConfigError, ModelConfig, RequestModels, invoke::Failure, model_effort, selection::SelectionExpression,
+};
 
 /// The key that others fall back to (M1).
 const DEFAULT: &str = "$default";
@@ -31,6 +33,8 @@ struct Model {
     schemas: Arc<Schemas>,
     /// Which of them it is, or why it is none.
     root: Result<SchemaIndex, String>,
+    /// Where it is among the schemas that refer to each other, if any does.
+    effort: Option<(Arc<model_effort::Schemas>, String)>,
 }
 
 /// What a route checks bodies with.
@@ -75,10 +79,13 @@ impl Models {
                 return Err(failed(name, "is there twice; rename one".to_owned()));
             }
         }
+        let located = configs.iter().map(|config| (location(&config.name), as_draft_4(&config.schema)));
+        let effort = model_effort::Schemas::of(located).map(Arc::new);
         let schemas = Arc::new(schemas);
         let model = |(name, root): (&str, Result<SchemaIndex, String>)| {
             let schemas = Arc::clone(&schemas);
-            (name.into(), Arc::new(Model { name: name.into(), schemas, root }))
+            let effort = effort.as_ref().map(|effort| (Arc::clone(effort), location(name)));
+            (name.into(), Arc::new(Model { name: name.into(), schemas, root, effort }))
         };
         Ok(Models(roots.into_iter().map(model).collect()))
     }
@@ -120,6 +127,9 @@ impl Model {
             .map_err(|error| Failure::BadBody(format!("the body is not JSON: {error}")))?;
         if is_deeper(&body, BODY_DEPTH_MAX) {
             return Err(Failure::BadBody(format!("the body is nested deeper than {BODY_DEPTH_MAX} levels")));
+        }
+        if self.effort.as_ref().is_some_and(|(schemas, location)| schemas.is_too_much(location, &body)) {
+            return Err(Failure::BadBody("the body takes too much work to be checked".to_owned()));
         }
         self.schemas.validate(&body, *root).map_err(|error| Failure::BadBody(causes(&error)))
     }
@@ -327,6 +337,16 @@ mod tests {
         let Err(Failure::BadBody(reason)) = check.check(&body) else { panic!("numbers are no texts") };
         assert!(reason.starts_with("at '/0': want string, but got number; at '/1'"), "{reason}");
         assert_eq!(reason.matches("; ").count() + 1, PROBLEMS_TOLD_MAX);
+    }
+
+    /// A hundred bytes that would take longer than anybody lives.
+    #[test]
+    fn effort_is_bounded() {
+        let twice = json!({"items": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}});
+        let check = check(&[("Twice", twice)], "x", &[("$default", "Twice")]);
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        fits(&check, &nested(10), None);
+        fits(&check, &nested(BODY_DEPTH_MAX), Some("too much work"));
     }
 
     /// A model that is itself checks nothing, and ends.
