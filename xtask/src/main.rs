@@ -13,6 +13,7 @@ mod load;
 mod local_stack;
 mod moto;
 mod python;
+mod report;
 mod templates;
 mod test;
 mod tidy;
@@ -60,6 +61,8 @@ enum Task {
     Gate(gate::Args),
     /// Plays a scenario of loadtest/scenarios with a swarm of clients, and reports latency, reach and errors.
     Load(load::Args),
+    /// Adds up the parts of a load run.
+    Report(report::Args),
     /// Measures: microbenchmarks beside their references, then the whole stack under a swarm of clients.
     Bench(bench::Args),
     /// Reports where the figures of stored runs change.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::Gate(args) => return gate::run(&args).unwrap_or_else(failed),
         Task::Trend(args) => return trend::run(&args).unwrap_or_else(failed),
         Task::Load(args) => return load::run(&args).unwrap_or_else(failed),
+        Task::Report(args) => return report::run(&args).unwrap_or_else(failed),
         Task::Up(args) => return up::run(&args).unwrap_or_else(failed),
         Task::Conformance(args) => return conformance::run(&args).unwrap_or_else(failed),
         Task::Build(args) => build::run(&args).map(drop),
