@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::LoadError;
+use crate::assess::judge;
 use crate::echo::EchoConfig;
 use crate::idle::IdleConfig;
+use crate::measured::Measured;
 use crate::plan::Share;
 use crate::processes::PROCESSES_MAX;
 use crate::results;
@@ -37,6 +39,8 @@ const ECHO_REPLY: &str = r#"{"type":"echo","text":"{n}"}"#;
 pub enum Command {
     /// Plays a scenario: clients come, follow, say things and leave on a schedule, and every push is timed
     Run(Box<RunArgs>),
+    /// Adds up the parts of a run that several processes or machines measured, and judges the sum
+    Merge(MergeArgs),
     /// Times closed-loop round trips over one connection, beside a bare WebSocket echo if wanted
     Echo(EchoArgs),
     /// Serves the bare echo: prints its URL, ends with its standard input
@@ -101,6 +105,20 @@ pub struct RunArgs {
     /// Do not show progress
     #[arg(long)]
     pub no_progress: bool,
+}
+
+/// Arguments of a merge.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Folders of the parts, or folders that hold such folders
+    #[arg(required = true, value_name = "DIR")]
+    pub parts: Vec<PathBuf>,
+    /// Write the report into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Compare with the run of this folder
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<PathBuf>,
 }
 
 /// Arguments of an echo measurement.
@@ -194,6 +212,23 @@ impl RunArgs {
         set.extend(self.seed.map(|seed| format!("seed={seed}")));
         set.extend(self.set.iter().cloned());
         Overrides { set, thresholds: self.threshold.clone() }
+    }
+}
+
+impl MergeArgs {
+    /// The sum of the parts.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` if there are no parts, one cannot be read, or they are not of one run.
+    pub fn measured(&self) -> Result<Measured, LoadError> {
+        let parts = results::parts(&self.parts, &self.out)?;
+        // One after the other: each is as large as the sum.
+        let read = |part: PathBuf| Ok((part.display().to_string(), results::read(&part)?));
+        results::merge(parts.into_iter().map(read), |measured| {
+            judge(measured);
+            Ok(())
+        })
     }
 }
 

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, RunArgs};
+use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, MergeArgs, RunArgs};
+use dunlin_loadtest::measured::Measured;
 use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, processes, results, run, summary};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     init_log();
     let result = match &cli.command {
         Command::Run(args) => swarm(args),
+        Command::Merge(args) => merge(args),
         Command::Echo(args) => measure_echo(args),
         Command::EchoServer => serve_echo(),
         Command::Idle(args) => measure_idle(args),
@@ -56,9 +58,21 @@ fn swarm(args: &RunArgs) -> Result<u8, LoadError> {
         1 => runtime.block_on(run::run(config))?,
         _ => runtime.block_on(processes::run(args, &config))?,
     };
-    eprintln!("{}", summary::run(&measured));
-    if let Some(out) = &args.out {
-        results::write(out, &measured, baseline.as_ref())?;
+    finish(&measured, args.out.as_deref(), baseline.as_ref())
+}
+
+fn merge(args: &MergeArgs) -> Result<u8, LoadError> {
+    let baseline = args.baseline.as_deref().map(results::read).transpose()?;
+    let measured = args.measured()?;
+    results::prepare(&args.out)?;
+    finish(&measured, Some(&args.out), baseline.as_ref())
+}
+
+/// Says what was measured, and what it comes to.
+fn finish(measured: &Measured, out: Option<&Path>, baseline: Option<&Measured>) -> Result<u8, LoadError> {
+    eprintln!("{}", summary::run(measured));
+    if let Some(out) = out {
+        results::write(out, measured, baseline)?;
         eprintln!("report  {}", out.join(results::REPORT_HTML).display());
     }
     Ok(match (&measured.ended_early, measured.is_valid(), measured.is_met()) {

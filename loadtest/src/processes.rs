@@ -99,7 +99,7 @@ pub async fn run(args: &RunArgs, config: &RunConfig) -> Result<Measured, LoadErr
                 _ => LoadError::Internal(sentence),
             });
         }
-        parts.push((format!("part {index}"), results::read(&part)?));
+        parts.push(Ok((format!("part {index}"), results::read(&part)?)));
     }
     results::merge(parts, |measured| {
         judge(measured);

@@ -8,22 +8,24 @@ use crate::measured::{ErrorRow, Generator, Lag, Measured, Phase, Rate, Second, S
 /// Parts whose schedules began further apart than this did not load the target together; the report says so.
 const STARTS_APART_MAX_MS: u64 = 5_000;
 
-/// Adds up the parts of a run, each with the name that errors call it by. Verdicts and reasons do not add up: they are
-/// empty in the sum, and `judge` makes them again.
+/// Adds up the parts of a run, each with the name that errors call it by; they are taken one after the other. Verdicts
+/// and reasons do not add up: `judge` makes them again.
 ///
 /// # Errors
 ///
-/// `Usage` if there is no part, or two are not of one run: another scenario, other phases, another target.
+/// `Usage` if there is no part, or two are not of one run: another scenario, other phases, another target. Also the error
+/// of a part.
 pub fn merge(
-    parts: impl IntoIterator<Item = (String, Measured)>,
+    parts: impl IntoIterator<Item = Result<(String, Measured), LoadError>>,
     judge: impl FnOnce(&mut Measured) -> Result<(), LoadError>,
 ) -> Result<Measured, LoadError> {
     let mut parts = parts.into_iter();
-    let Some((first_name, mut sum)) = parts.next() else {
+    let Some((first_name, mut sum)) = parts.next().transpose()? else {
         return Err(LoadError::Usage("there is nothing to merge: name the folders of the parts".to_owned()));
     };
     let mut starts = (sum.run.started_unix_ms, sum.run.started_unix_ms);
-    for (name, part) in parts {
+    for part in parts {
+        let (name, part) = part?;
         if let Some(difference) = difference(&sum, &part) {
             return Err(LoadError::Usage(format!(
                 "{name} and {first_name} are not parts of one run: {difference}"
@@ -243,7 +245,7 @@ mod tests {
     use crate::results::sample;
 
     fn parts(parts: Vec<Measured>) -> Result<Measured, LoadError> {
-        let named = parts.into_iter().enumerate().map(|(number, part)| (format!("part {number}"), part));
+        let named = parts.into_iter().enumerate().map(|(number, part)| Ok((format!("part {number}"), part)));
         merge(named, |_| Ok(()))
     }
 

@@ -17,6 +17,7 @@ mod files;
 mod intervals;
 mod merge;
 mod page;
+mod parts;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -28,6 +29,7 @@ use crate::measured::Measured;
 pub use document::SCHEMA_VERSION;
 pub use files::prepare;
 pub use merge::merge;
+pub use parts::parts;
 
 /// The report for programs.
 pub const REPORT_JSON: &str = "report.json";
