@@ -7,6 +7,8 @@ mod bad_target;
 mod chat;
 mod echo;
 mod honest;
+mod manifests;
+mod merge;
 mod program;
 mod stack;
 mod swarm;

@@ -1,6 +1,6 @@
 //! Runs `dunlin-load` and reads what it wrote.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// The folder of the report of a scenario.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
     /// The report of a scenario.
     #[track_caller]
     pub(crate) fn measured(&self) -> Measured {
@@ -55,6 +60,13 @@ pub(crate) async fn run(args: &[&str]) -> Finished {
     let mut command = program();
     command.args(args).arg("--json").arg(folder.path().join("report.json"));
     let output = timeout(RUN_TIMEOUT, command.output()).await.expect("the run hangs").unwrap();
+    finished(output, folder)
+}
+
+/// Runs the program with these arguments, and keeps the folder as long as what came of it.
+pub(crate) async fn finished_by(args: &[&str], folder: TempDir) -> Finished {
+    let output =
+        timeout(RUN_TIMEOUT, program().args(args).output()).await.expect("the program hangs").unwrap();
     finished(output, folder)
 }
 
