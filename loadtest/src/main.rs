@@ -1,6 +1,6 @@
 //! The load test's program: arguments in, a summary on standard error, a report in a folder, an exit code.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("dunlin-load: {error}");
+            say(&format!("dunlin-load: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -70,10 +70,10 @@ fn merge(args: &MergeArgs) -> Result<u8, LoadError> {
 
 /// Says what was measured, and what it comes to.
 fn finish(measured: &Measured, out: Option<&Path>, baseline: Option<&Measured>) -> Result<u8, LoadError> {
-    eprintln!("{}", summary::run(measured));
+    say(&summary::run(measured));
     if let Some(out) = out {
         results::write(out, measured, baseline)?;
-        eprintln!("report  {}", out.join(results::REPORT_HTML).display());
+        say(&format!("report  {}", out.join(results::REPORT_HTML).display()));
     }
     Ok(match (&measured.ended_early, measured.is_valid(), measured.is_met()) {
         (Some(reason), ..) if reason == run::INTERRUPTED => exit::INTERRUPTED,
@@ -81,6 +81,11 @@ fn finish(measured: &Measured, out: Option<&Path>, baseline: Option<&Measured>) 
         (_, true, false) => exit::MISSED,
         (_, true, true) => exit::OK,
     })
+}
+
+/// A line for people. A standard error that takes none, such as a file on a full disk, is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn serve_echo() -> Result<u8, LoadError> {
@@ -93,14 +98,14 @@ fn serve_echo() -> Result<u8, LoadError> {
 fn measure_echo(args: &EchoArgs) -> Result<u8, LoadError> {
     // One thread: a second one would add the wake-ups between them to each round trip.
     let report = one_thread()?.block_on(async { echo::run(&args.resolve().await?).await })?;
-    eprintln!("{}", summary::echo(&report));
+    say(&summary::echo(&report));
     write(args.json.as_deref(), &report)?;
     Ok(exit::OK)
 }
 
 fn measure_idle(args: &IdleArgs) -> Result<u8, LoadError> {
     let report = one_thread()?.block_on(async { idle::run(&args.resolve().await?).await })?;
-    eprintln!("{}", summary::idle(&report));
+    say(&summary::idle(&report));
     write(args.json.as_deref(), &report)?;
     Ok(exit::OK)
 }

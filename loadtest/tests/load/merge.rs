@@ -80,14 +80,14 @@ async fn what_cannot_be_merged_or_written_is_said_in_a_sentence() {
 
     // A disk that is full after 512 bytes: what is there is whole, and nothing else is.
     let full = folder.path().join("full");
-    let merge = format!("{} merge {here} --out={}", env!("CARGO_BIN_EXE_dunlin-load"), text(&full));
+    let merge = format!("exec {} merge {here} --out={}", env!("CARGO_BIN_EXE_dunlin-load"), text(&full));
     let limited = std::process::Command::new("sh")
-        .args([
-            "-c",
-            &format!("trap '' XFSZ; ulimit -f 1; exec {merge} 2> {}", text(&folder.path().join("said"))),
-        ])
-        .status();
-    assert_eq!(limited.unwrap().code(), Some(73));
+        .args(["-c", &format!("trap '' XFSZ; ulimit -f 1; {merge}")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(limited.stderr).unwrap();
+    assert_eq!(limited.status.code(), Some(73), "{said}");
+    assert!(said.ends_with("/full/intervals.hlog: File too large (os error 27)\n"), "{said}");
     let names: Vec<_> = std::fs::read_dir(&full)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
