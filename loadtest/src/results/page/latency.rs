@@ -1,7 +1,5 @@
 //! Latencies: by percentile, in all and by phase.
 
-use std::collections::HashSet;
-
 use dunlin_report::{Align, Block, Cell, Plot, Section, Series, Table, Unit};
 
 use crate::measured::{Measured, Metric, SeriesName, Times};
@@ -41,7 +39,7 @@ pub(super) fn section(measured: &Measured, baseline: Option<&Measured>) -> Secti
         )
         .with(Block::Beside(plots));
     let section = if series.is_empty() { section } else { section.with(table(&series)) };
-    let by_phase = by_phase(measured);
+    let by_phase = by_phase(measured, &series);
     if by_phase.is_empty() { section } else { section.with(by_phase) }
 }
 
@@ -117,18 +115,14 @@ fn table(series: &[(SeriesName, Times)]) -> Table {
     table
 }
 
-/// The phases apart, where a series is in several.
-fn by_phase(measured: &Measured) -> Table {
+/// The phases apart, where a series is in several; those of one series under each other.
+fn by_phase(measured: &Measured, series: &[(SeriesName, Times)]) -> Table {
     let mut table = head("series and phase");
     let rows =
-        || measured.phases.iter().flat_map(|phase| phase.series.iter().map(move |series| (phase, series)));
-    let names: HashSet<&SeriesName> = rows().map(|(_, series)| &series.name).collect();
-    if names.len() < rows().count() {
-        let mut rows: Vec<_> = rows().collect();
-        // The phases of one series under each other.
-        rows.sort_by(|(_, a), (_, b)| {
-            b.name.metric.cmp(&a.name.metric).then_with(|| a.name.message.cmp(&b.name.message))
-        });
+        measured.phases.iter().flat_map(|phase| phase.series.iter().map(move |series| (phase, series)));
+    let mut rows: Vec<_> = rows.collect();
+    if series.len() < rows.len() {
+        rows.sort_by_key(|(_, row)| series.iter().position(|(name, _)| *name == row.name));
         for (phase, series) in rows {
             let name = Cell::new(format!("{}, {}", series.name, phase.name));
             table.push(row(if phase.measured { name } else { name.detail("not measured") }, &series.times));

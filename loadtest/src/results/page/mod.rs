@@ -89,8 +89,11 @@ fn in_short(measured: &Measured) -> Section {
         let count = format!("of {}", Unit::Count.text(times.0.len() as f64));
         figures.push(Figure::new(label("p50"), latency::quantile(&times, 0.5)).detail(count));
         figures.push(Figure::new(label("p99"), latency::quantile(&times, 0.99)));
-        figures.push(Figure::new(label("p99.9"), latency::quantile(&times, 0.999)));
+        if latency::value(&times, 0.999).is_some() {
+            figures.push(Figure::new(label("p99.9"), latency::quantile(&times, 0.999)));
+        }
     }
+    figures.extend(kept_up(measured));
     let reach = measured.measured_reach();
     if reach.expected > 0 {
         let lost = Unit::Count.text(reach.lost as f64);
@@ -122,6 +125,17 @@ fn in_short(measured: &Measured) -> Section {
         section.push(dunlin_report::Block::Note(Tone::Plain, sentence(note)));
     }
     section
+}
+
+/// What was achieved of what was offered, in the last measured phase that offers something: of steps, the highest.
+fn kept_up(measured: &Measured) -> Option<Figure> {
+    let phases = measured.phases.iter().rev().filter(|phase| phase.measured);
+    let of = phases.flat_map(|phase| &phase.rates).max_by_key(|of| of.what == Offered::Updates)?;
+    let figure = Figure::new(offered(of.what), rate(of.achieved_per_second));
+    Some(match of.offered_per_second {
+        Some(per_second) => figure.detail(format!("of {} offered", rate(per_second))),
+        None => figure,
+    })
 }
 
 /// The series that the run is about, with its latencies.
@@ -195,7 +209,7 @@ mod tests {
             "revision 1a2b3c4",
             "count = 500 # &lt;all&gt;",
             "The reader of connection 17 was slow.",
-            "Warm-up: the first 3 s",
+            "Hold: its first 3 s are warm-up",
             "2026-11-18 11:06:40 UTC",
             "baseline",
         ] {

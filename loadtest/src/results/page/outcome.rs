@@ -168,17 +168,16 @@ pub(super) fn load(measured: &Measured) -> Section {
             WarmUp::None => continue,
             WarmUp::TooShort => "too short to tell its warm-up; nothing was cut".to_owned(),
             WarmUp::Cut { seconds: 0 } => "settled from the start; nothing was cut as warm-up".to_owned(),
-            WarmUp::Cut { seconds } => format!("the first {seconds} s are not in the latencies (MSER-5)"),
+            WarmUp::Cut { seconds } => {
+                format!("its first {seconds} s are warm-up (MSER-5) and not in the latencies")
+            }
             WarmUp::NeverSettled => {
                 "the latencies keep drifting past the middle: there is no steady state, and nothing was cut"
                     .to_owned()
             }
         };
         let tone = if phase.warm_up == WarmUp::NeverSettled { Tone::Warning } else { Tone::Plain };
-        section.push(Block::Note(
-            tone,
-            sentence(&format!("{}. Warm-up: {said}", sentence(&phase.name).trim_end_matches('.'))),
-        ));
+        section.push(Block::Note(tone, sentence(&format!("{}: {said}", phase.name))));
     }
     section
 }
