@@ -23,8 +23,11 @@ for (const frame of document.querySelectorAll(".frame")) {
     if (band) head.textContent += " · " + band[2];
     tip.replaceChildren(head, ...rows);
     cursor.hidden = tip.hidden = false;
-    cursor.style.left = tip.style.left = at * 100 + "%";
-    tip.style.transform = at > 0.5 ? "translateX(calc(-100% - 10px))" : "translateX(10px)";
+    cursor.style.left = at * 100 + "%";
+    // Beside the line, where there is room, and never beyond the page.
+    const area = frame.getBoundingClientRect(), x = at * area.width, width = tip.offsetWidth;
+    const beside = at > 0.5 ? x - 10 - width : x + 10;
+    tip.style.left = Math.max(4 - area.left, Math.min(beside, innerWidth - 4 - width - area.left)) + "px";
   };
   const nearest = (at) => places.reduce((best, place, index) => (Math.abs(place - at) < Math.abs(places[best] - at) ? index : best), 0);
   const hide = () => { cursor.hidden = tip.hidden = true; };

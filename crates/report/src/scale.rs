@@ -167,10 +167,13 @@ fn log_below(place: f64) -> f64 {
     decade + leaf
 }
 
-/// A percentage with as many nines as it needs.
+/// A percentage with as many digits as it has nines, and one more.
 fn percentile(quantile: f64) -> String {
-    let text = format!("{:.7}", quantile * 100.0);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    let nines = -(1.0 - quantile).max(10_f64.powf(-NINES_MAX)).log10();
+    let decimals = (nines.ceil() - 1.0).max(0.0) as usize;
+    let text = format!("{:.decimals$}", quantile * 100.0);
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
 }
 
 /// The smallest round step with which the ticks are few enough.
@@ -222,6 +225,10 @@ mod tests {
         assert_eq!(texts(&range), ["50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
         let [nine, two] = [0.9, 0.99].map(|value| range.at(value).unwrap());
         assert!((two - 2.0 * nine).abs() < 1e-9);
+        assert_eq!(
+            [0.878_847, 0.985_322, 0.999_64].map(|value| range.text(value)),
+            ["88 %", "98.5 %", "99.964 %"]
+        );
         // The largest value has no place on an axis that never ends.
         assert_eq!(range.at(1.0), None);
     }

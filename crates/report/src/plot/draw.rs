@@ -16,6 +16,9 @@ const LIMIT_REACH: f64 = 2.0;
 /// Names of bands are at least this part of the axis apart; of two that are closer, the wider band keeps its name.
 const BAND_NAMES_APART: f64 = 0.15;
 
+/// So many names stand below a plot on a telephone.
+const NARROW_TICKS_MAX: usize = 4;
+
 /// Units of the drawing, each way.
 const SIDE: f64 = 1_000.0;
 
@@ -177,9 +180,11 @@ impl Drawing<'_> {
             push!(out, "<span style=\"bottom:{:.2}%\">{}</span>", tick.at * 100.0, Escaped(&tick.text));
         }
         out.push_str("</div><div class=\"xticks\" aria-hidden=\"true\">");
-        for (number, tick) in self.x.ticks().iter().enumerate() {
-            // Every second name steps back where the plot is narrow.
-            let class = if number % 2 == 1 { " class=\"minor\"" } else { "" };
+        let ticks = self.x.ticks();
+        for (number, tick) in ticks.iter().enumerate() {
+            // Of many, every second name steps back where the plot is narrow.
+            let is_minor = number % 2 == 1 && ticks.len() > NARROW_TICKS_MAX;
+            let class = if is_minor { " class=\"minor\"" } else { "" };
             push!(out, "<span{class} style=\"left:{:.2}%\">{}</span>", tick.at * 100.0, Escaped(&tick.text));
         }
         out.push_str("</div><div class=\"names\" aria-hidden=\"true\">");

@@ -129,7 +129,8 @@ fn in_short(measured: &Measured) -> Section {
 
 /// What was achieved of what was offered, in the last measured phase that offers something: of steps, the highest.
 fn kept_up(measured: &Measured) -> Option<Figure> {
-    let phases = measured.phases.iter().rev().filter(|phase| phase.measured);
+    let phases = measured.phases.iter().filter(|phase| phase.measured);
+    // Of several that are equal, this takes the last.
     let of = phases.flat_map(|phase| &phase.rates).max_by_key(|of| of.what == Offered::Updates)?;
     let figure = Figure::new(offered(of.what), rate(of.achieved_per_second));
     Some(match of.offered_per_second {
