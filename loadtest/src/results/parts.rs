@@ -25,7 +25,7 @@ pub fn parts(folders: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, LoadError>
             parts.push(whole);
         } else {
             let entries = fs::read_dir(&whole).map_err(|error| wrong(&error.to_string()))?;
-            let below = entries.filter_map(|entry| Some(entry.ok()?.path().canonicalize().ok()?));
+            let below = entries.filter_map(|entry| entry.ok()?.path().canonicalize().ok());
             parts.extend(below.filter(|path| path.join(REPORT_JSON).is_file() && Some(path) != out.as_ref()));
             // The order in which a folder lists its entries is nobody's.
             parts.sort();

@@ -97,10 +97,7 @@ fn the_schema_finds_a_slip_of_the_pen() {
         |job| job["spec"]["paralellism"] = json!(4),
         |job| job["spec"]["completions"] = json!("4"),
         |job| job["spec"]["template"]["spec"]["restartPolicy"] = json!("Always"),
-        |job| {
-            job["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] =
-                json!("1 GB")
-        },
+        |job| job["spec"]["template"]["spec"]["containers"][0]["name"] = json!("A name"),
         |job| job["kind"] = json!("CronJob"),
         |job| drop(job.as_object_mut().unwrap().remove("spec")),
     ];
