@@ -20,7 +20,9 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Task {
     /// Adds up the parts of a load run, from several processes or machines, into one report.
-    #[command(after_help = "Everything after `merge` goes to `dunlin-load merge`: folders, `--out DIR`, `--baseline RUN`.")]
+    #[command(
+        after_help = "Everything after `merge` goes to `dunlin-load merge`: folders, `--out DIR`, `--baseline RUN`."
+    )]
     Merge {
         /// Folders of the parts, and options of `dunlin-load merge`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "DIR")]
