@@ -44,6 +44,8 @@ pub enum Api {
     Proxied,
     /// An API key.
     Keyed,
+    /// An API key that the authorizer names.
+    Vouched,
     /// A parameter that must be there.
     Required,
     /// No host of its own.
@@ -54,7 +56,7 @@ pub enum Api {
 
 impl Api {
     /// All of them.
-    pub const ALL: [Api; 15] = [
+    pub const ALL: [Api; 16] = [
         Api::Main,
         Api::Bare,
         Api::Guarded,
@@ -67,6 +69,7 @@ impl Api {
         Api::Literal,
         Api::Proxied,
         Api::Keyed,
+        Api::Vouched,
         Api::Required,
         Api::Hidden,
         Api::Unstartable,
@@ -87,6 +90,7 @@ impl Api {
             Api::Literal => "Literal",
             Api::Proxied => "Proxied",
             Api::Keyed => "Keyed",
+            Api::Vouched => "Vouched",
             Api::Required => "Required",
             Api::Hidden => "Hidden",
             Api::Unstartable => "Unstartable",

@@ -197,6 +197,19 @@ pub(super) const CASES: &[Case] = &[
             refused(site, handshake, 403).await
         })
     }),
+    Case::new(
+        "A10.authorizer",
+        Documented,
+        "the key may be the usageIdentifierKey of an authorizer's answer",
+        |site| {
+            Box::pin(async {
+                let mut answer = allow("*");
+                answer["usageIdentifierKey"] = site.api_key()?.into();
+                opened(site, vouched(site, answer)?).await?;
+                refused(site, vouched(site, allow("*"))?, 403).await
+            })
+        },
+    ),
 ];
 
 /// What lets a client in, for this resource.
@@ -212,6 +225,11 @@ fn policy(effect: &str, resource: &str) -> Value {
 /// A handshake whose authorizer does this.
 pub(super) fn guarded(site: &Site, authorizer: &Script) -> Checked<Handshake> {
     Ok(site.handshake(Api::Guarded)?.query("auth", &authorizer.to_string()).header("X-Identity", "me"))
+}
+
+/// The same of an API whose authorizer names the API key.
+fn vouched(site: &Site, answer: Value) -> Checked<Handshake> {
+    Ok(site.handshake(Api::Vouched)?.query("auth", &Script::answer(answer).to_string()))
 }
 
 pub(super) async fn denied(site: &Site) -> Checked {

@@ -1,5 +1,7 @@
 //! Section 7.1: quotas and throttles.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
 
 use super::{
     handshake::{opened, refused},
-    routing::{error_frame, goes_on},
+    routing::{error_frame, goes_on, route_of},
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -37,6 +39,17 @@ pub(super) const CASES: &[Case] = &[
             })
         },
     ),
+    Case::new("Q1.refill", Documented, "a throttle is a bucket that fills up again", |site| {
+        Box::pin(async {
+            let mut client = site.connect(Api::Main).await?;
+            let seldom = r#"{"action":"seldom"}"#;
+            route_of(&client.ask(seldom).await?, "seldom")?;
+            error_frame(&client.ask(seldom).await?, "Too Many Requests")?;
+            site.wait(Duration::from_secs(11)).await?;
+            route_of(&client.ask(seldom).await?, "seldom")
+        })
+    })
+    .takes_time(),
     Case::new("Q2.zero", Observed, "a throttle of 0 refuses everything", |site| {
         Box::pin(async {
             for _ in 0..3 {

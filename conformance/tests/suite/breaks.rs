@@ -244,6 +244,7 @@ pub(crate) const BREAKS: &[(&str, Break)] = &[
     ("C14.other", Wire(Answer("HTTP/1.1 403", "HTTP/1.1 200"))),
     ("7.1.authorizer", Wire(NOT_500)),
     ("Q1.route", Wire(Sent("\"scarce\"", "\"mock\""))),
+    ("Q1.refill", Template("MainStage", "ThrottlingRateLimit: 0.1", "ThrottlingRateLimit: 0.01")),
     (
         "Q2.zero",
         Template(
@@ -286,6 +287,7 @@ pub(crate) const BREAKS: &[(&str, Break)] = &[
     ("A9.unsigned", Template("SignedConnectRoute", "AWS_IAM", "NONE")),
     ("A9.forged", Wire(NOT_403)),
     ("A10.key", Wire(Request("x-api-key", "x-other"))),
+    ("A10.authorizer", Template("VouchedConnectRoute", "ApiKeyRequired: true", "ApiKeyRequired: false")),
     ("A10.missing", Template("KeyedConnectRoute", "ApiKeyRequired: true", "ApiKeyRequired: false")),
     ("A10.unknown", Template("KeyedConnectRoute", "ApiKeyRequired: true", "ApiKeyRequired: false")),
     ("R10a.frame", Wire(Frame("\"messageId\"", "\"requestId\""))),
