@@ -81,6 +81,17 @@ impl Models {
         }
         let located = configs.iter().map(|config| (location(&config.name), as_draft_4(&config.schema)));
         let effort = model_effort::Schemas::of(located).map(Arc::new);
+        let unknown =
+            |name: &str| effort.as_ref().and_then(|effort| effort.unknown_reference(&location(name)));
+        let mut checked = configs.iter().filter(|_| !unchecked);
+        if let Some((name, reference)) =
+            checked.find_map(|config| Some((&config.name, unknown(&config.name)?)))
+        {
+            let problem = format!(
+                "has the reference \"{reference}\"; write #/definitions/name, or the address of another model"
+            );
+            return Err(failed(name, problem));
+        }
         let schemas = Arc::new(schemas);
         let model = |(name, root): (&str, Result<SchemaIndex, String>)| {
             let schemas = Arc::clone(&schemas);

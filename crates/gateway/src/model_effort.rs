@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// Schemas of an API, by the address that others refer to them by.
@@ -27,6 +28,42 @@ impl Schemas {
         let Some(root) = self.by_location.get(location) else { return false };
         let mut count = Count { schemas: self, document: root, known: HashMap::new() };
         count.questions(root, body) > QUESTIONS_MAX
+    }
+}
+
+impl Schemas {
+    /// A reference of the schema at `location` whose effort cannot be told: one by an `id`, or written in an unusual way.
+    pub(crate) fn unknown_reference(&self, location: &str) -> Option<&str> {
+        let document = self.by_location.get(location)?;
+        self.unknown_below(document, document)
+    }
+
+    fn unknown_below<'s>(&'s self, document: &'s Value, schema: &'s Value) -> Option<&'s str> {
+        match schema {
+            Value::Object(keys) => {
+                let own = keys.get("$ref").and_then(Value::as_str);
+                let unknown = own.filter(|reference| self.resolve(document, reference).is_none());
+                unknown.or_else(|| keys.values().find_map(|below| self.unknown_below(document, below)))
+            }
+            Value::Array(items) => items.iter().find_map(|below| self.unknown_below(document, below)),
+            _ => None,
+        }
+    }
+
+    /// The schema that a reference within `document` leads to, and the document that it is in.
+    fn resolve<'s>(&'s self, document: &'s Value, reference: &str) -> Option<(&'s Value, &'s Value)> {
+        let reference = percent_decode_str(reference.trim()).decode_utf8().ok()?;
+        let (location, pointer) = reference.split_once('#').unwrap_or((&reference, ""));
+        let document = if location.is_empty() {
+            document
+        } else {
+            // A name alone is relative to the others.
+            let is_it = |(known, _): &(&Box<str>, &Value)| {
+                ***known == *location || known.rsplit('/').next() == Some(location)
+            };
+            self.by_location.iter().find(is_it)?.1
+        };
+        Some((document, document.pointer(pointer)?))
     }
 }
 
@@ -112,19 +149,10 @@ impl<'s> Count<'s> {
         total
     }
 
-    /// A reference by an `id` within a schema is not followed; it counts as one question.
     fn referred(&mut self, reference: &str, body: &Value) -> u64 {
-        let (location, pointer) = reference.split_once('#').unwrap_or((reference, ""));
-        let document = if location.is_empty() {
-            Some(self.document)
-        } else {
-            // A name alone is relative to the others.
-            let is_it = |known: &&str| *known == location || known.rsplit('/').next() == Some(location);
-            let known = self.schemas.by_location.keys().map(|known| &**known).find(is_it);
-            known.and_then(|known| self.schemas.by_location.get(known))
+        let Some((document, schema)) = self.schemas.resolve(self.document, reference) else {
+            return u64::MAX;
         };
-        let Some(document) = document else { return 1 };
-        let Some(schema) = document.pointer(pointer) else { return 1 };
         let outer = std::mem::replace(&mut self.document, document);
         let total = self.questions(schema, body);
         self.document = outer;
@@ -173,6 +201,24 @@ mod tests {
         assert!(
             Schemas::of(std::iter::once(("a".to_owned(), json!({"items": {"type": "string"}})))).is_none()
         );
+    }
+
+    #[test]
+    fn every_reference_is_known_or_named() {
+        for (reference, is_known) in [
+            ("#", true),
+            (" # ", true),
+            ("a/M#", true),
+            ("#/definitions/d", true),
+            ("#/%64efinitions/d", true),
+            ("#d", false),
+            ("other", false),
+            ("./M", false),
+        ] {
+            let schema = json!({"definitions": {"d": {"id": "#d"}}, "items": [{"$ref": reference}]});
+            let schemas = Schemas::of(std::iter::once(("a/M".to_owned(), schema))).unwrap();
+            assert_eq!(schemas.unknown_reference("a/M"), (!is_known).then_some(reference));
+        }
     }
 
     #[test]
