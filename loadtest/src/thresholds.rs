@@ -183,6 +183,16 @@ impl Threshold {
         &self.text
     }
 
+    /// Of a threshold on a latency: which one, and the bound.
+    pub(crate) fn latency(&self) -> Option<(Metric, Option<&str>, Duration)> {
+        match (&self.subject, self.limit) {
+            (Subject::Latency { metric, message, .. }, Limit::Time(limit)) => {
+                Some((*metric, message.as_deref(), limit))
+            }
+            _ => None,
+        }
+    }
+
     /// The verdict over the measured phases.
     pub(crate) fn verdict(&self, measured: &Measured) -> Verdict {
         let phases: Vec<&Phase> = measured.phases.iter().filter(|phase| phase.measured).collect();

@@ -3,6 +3,7 @@
 use dunlin_report::{Align, Block, Cell, Plot, Section, Series, Table, Unit};
 
 use crate::measured::{Measured, Metric, SeriesName, Times};
+use crate::thresholds::{self, Threshold};
 
 /// Points of a curve for each nine: enough that a step of the histogram shows.
 const POINTS_PER_NINE: i32 = 24;
@@ -26,7 +27,8 @@ pub(super) fn section(measured: &Measured, baseline: Option<&Measured>) -> Secti
     for (title, series) in [("Latency by percentile", messages), ("Connecting by percentile", steps)] {
         // One of the two is enough to say that there is nothing.
         if !series.is_empty() || plots.is_empty() {
-            plots.push(plot(title, &series, &before).into());
+            let names: Vec<&SeriesName> = series.iter().map(|(name, _)| name).collect();
+            plots.push(limits(plot(title, &series, &before), measured, &names).into());
         }
     }
     if plots.len() > 1 && self::series(measured).iter().all(|(name, _)| STEPS.contains(&name.metric)) {
@@ -88,6 +90,23 @@ fn plot(title: &str, series: &[&(SeriesName, Times)], before: &[(SeriesName, Tim
         }
     }
     if is_wide { plot.log_y() } else { plot }
+}
+
+/// The plot with the thresholds that the run has for any of these series.
+pub(super) fn limits(plot: Plot, measured: &Measured, names: &[&SeriesName]) -> Plot {
+    measured.thresholds.iter().fold(plot, |plot, verdict| {
+        let threshold = thresholds::parse(&verdict.threshold).ok();
+        match threshold.as_ref().and_then(Threshold::latency) {
+            Some((metric, message, limit))
+                if names.iter().any(|name| {
+                    name.metric == metric && message.is_none_or(|message| message == name.message)
+                }) =>
+            {
+                plot.limit(limit.as_nanos() as f64, &verdict.threshold)
+            }
+            _ => plot,
+        }
+    })
 }
 
 /// A histogram as points, up to the quantile of its second-largest value.
@@ -162,6 +181,15 @@ mod tests {
         assert_eq!(quantile(&times, 0.9999), "–");
         assert_eq!(quantile(&times, 0.5), "500 µs");
         assert_eq!(quantile(&Times::default(), 0.5), "–");
+    }
+
+    #[test]
+    fn thresholds_are_drawn_where_their_series_is() {
+        let measured = sample::measured(1);
+        let name = |metric, message: &str| SeriesName { metric, message: message.to_owned() };
+        let of = |name| format!("{:?}", limits(Plot::by_percentile(""), &measured, &[&name]));
+        assert!(of(name(Metric::Push, "")).contains("p99(push) < 50ms"));
+        assert!(!of(name(Metric::Response, "say")).contains("p99(push)"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use dunlin_report::{Block, Plot, Section, Series, Unit};
 
+use super::latency::limits;
 use super::{main_series, offered, seconds};
 use crate::measured::{Interval, Measured, Offered, Phase, Second, SeriesName, WarmUp};
 
@@ -53,6 +54,7 @@ fn latency(measured: &Measured, name: &SeriesName, median: f64) -> Plot {
         slowest = points.iter().map(|(_, value)| *value).fold(slowest, f64::max);
         plot = plot.series(Series::line(title, points));
     }
+    let plot = limits(plot, measured, &[name]);
     if slowest > LOG_FROM * median { plot.log_y() } else { plot }
 }
 
