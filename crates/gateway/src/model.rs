@@ -90,7 +90,7 @@ impl Models {
             let problem = format!(
                 "has the reference \"{reference}\"; write #/definitions/name, or the address of another model"
             );
-            return Err(failed(name, problem));
+            return Err(failed(name, one_line(&problem)));
         }
         let schemas = Arc::new(schemas);
         let model = |(name, root): (&str, Result<SchemaIndex, String>)| {

@@ -58,10 +58,8 @@ impl Schemas {
             document
         } else {
             // A name alone is relative to the others.
-            let is_it = |(known, _): &(&Box<str>, &Value)| {
-                ***known == *location || known.rsplit('/').next() == Some(location)
-            };
-            self.by_location.iter().find(is_it)?.1
+            let is_it = |known: &str| known == location || known.rsplit('/').next() == Some(location);
+            self.by_location.iter().find(|(known, _)| is_it(known))?.1
         };
         Some((document, document.pointer(pointer)?))
     }
