@@ -5,7 +5,8 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
 use dunlin_connection_store::{Connection, ConnectionStore, SUBSCRIBERS_PAGE_MAX, Shard, StoreError, Topic};
 use dunlin_connection_store_dynamodb::DynamoDbStore;
-use dunlin_events::ConnectionId;
+use dunlin_events::{ConnectionId, limits::BATCH_WRITE_ITEMS_MAX};
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
@@ -35,9 +36,9 @@ pub(super) fn fill(group: &mut Group) {
     }
     for subscribers in [10, 1_000] {
         let name = format!("enumerate/{}", size_name(subscribers));
-        group.pair(&name, move || enumerate_pair(subscribers));
+        group.pair(&name, move || enumerate_pair(subscribers, SUBSCRIBERS_PAGE_MAX));
     }
-    group.heavy_pair("enumerate/100k", || enumerate_pair(100_000));
+    group.heavy_pair("enumerate/100k", || enumerate_pair(100_000, SUBSCRIBERS_PAGE_MAX));
 }
 
 /// What a connection does.
@@ -95,12 +96,11 @@ impl Client {
         steps.iter().for_each(|step| self.step(step));
     }
 
-    /// How many follow the first topic.
-    fn enumerate(&self) -> u64 {
+    /// How many follow the first topic, of whom a page has so many.
+    fn enumerate(&self, page_max: usize) -> u64 {
         let (topic, mut found, mut after) = (topic(0), 0, None);
         loop {
-            let page =
-                self.store.subscribers(&topic, Shard::new(0), after.as_ref(), SUBSCRIBERS_PAGE_MAX, NOW);
+            let page = self.store.subscribers(&topic, Shard::new(0), after.as_ref(), page_max, NOW);
             let page = self.wait(page);
             found += page.subscribers.len() as u64;
             after = page.next;
@@ -160,15 +160,15 @@ fn steps_pair(measured: &[Step], back: &[Step]) -> Pair {
     Pair::new(subject, "the same requests on a bare socket", reference)
 }
 
-fn enumerate_pair(subscribers: u64) -> Pair {
+fn enumerate_pair(subscribers: u64, page_max: usize) -> Pair {
     let server = table();
     fill_table(server, subscribers);
     let recorder = Recorder::start(server);
-    assert_eq!(Client::new(recorder.address).enumerate(), subscribers);
+    assert_eq!(Client::new(recorder.address).enumerate(page_max), subscribers);
     let requests = recorder.take();
 
     let client = Client::new(server);
-    let subject = Work::each(move || client.enumerate(), move |found| assert_eq!(*found, subscribers));
+    let subject = Work::each(move || client.enumerate(page_max), move |found| assert_eq!(*found, subscribers));
     let replay = Rc::new(RefCell::new(Replay::to(server)));
     let answer_bytes = replay.borrow_mut().say(&requests);
     let reference = Work::each(
@@ -178,23 +178,51 @@ fn enumerate_pair(subscribers: u64) -> Pair {
     Pair::new(subject, "the same requests on a bare socket", reference)
 }
 
-/// Writes the rows of so many subscribers, as the store wrote that of the first: only the ids differ, which are all of one
-/// length. The connections themselves are not needed here.
+/// Writes the rows of so many subscribers, as the store wrote that of the first: only the ids differ. The connections
+/// themselves are not needed here.
 fn fill_table(server: SocketAddr, subscribers: u64) {
     let recorder = Recorder::start(server);
     let first = Client::new(recorder.address);
     first.steps(&[Step::Add, Step::Follow(0..1)]);
-    let requests = recorder.take();
-    let row = requests.iter().find(|request| contains(request, b"DynamoDB_20120810.BatchWriteItem"));
-    let row = String::from_utf8(row.expect("a row is written in a batch").clone()).expect("a request is text");
+    let recorded = recorder.take();
+    let batch = recorded.iter().find_map(|request| Batch::of(request)).expect("a row is written in a batch");
     let mut replay = Replay::to(server);
-    for id in connection_ids(subscribers) {
-        replay.say(&[row.replace(first.id.as_str(), id.as_str()).into_bytes()]);
+    for ids in connection_ids(subscribers).chunks(BATCH_WRITE_ITEMS_MAX) {
+        replay.say(&[batch.with(ids, &first.id)]);
     }
 }
 
-fn contains(request: &[u8], part: &[u8]) -> bool {
-    request.windows(part.len()).any(|window| window == part)
+/// A request that writes one item.
+struct Batch {
+    head: String,
+    table: String,
+    write: Value,
+}
+
+impl Batch {
+    fn of(request: &[u8]) -> Option<Self> {
+        let (head, body) = std::str::from_utf8(request).ok()?.split_once("\r\n\r\n")?;
+        if !head.contains("DynamoDB_20120810.BatchWriteItem") {
+            return None;
+        }
+        let body: Value = serde_json::from_str(body).ok()?;
+        let (table, writes) = body["RequestItems"].as_object()?.iter().next()?;
+        let lines = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+        let head = lines.collect::<Vec<_>>().join("\r\n");
+        Some(Batch { head, table: table.clone(), write: writes[0].clone() })
+    }
+
+    /// The same for these connections instead of that one.
+    fn with(&self, ids: &[ConnectionId], instead_of: &ConnectionId) -> Vec<u8> {
+        let write = self.write.to_string();
+        let writes: Vec<Value> = ids
+            .iter()
+            .map(|id| serde_json::from_str(&write.replace(instead_of.as_str(), id.as_str())))
+            .collect::<Result<_, _>>()
+            .expect("an id needs no escape");
+        let body = json!({ "RequestItems": { self.table.as_str(): writes } }).to_string();
+        format!("{}\r\ncontent-length: {}\r\n\r\n{body}", self.head, body.len()).into_bytes()
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +232,7 @@ mod tests {
 
     #[test]
     fn twice_the_subscribers_cost_twice_as_much() {
-        doubles("enumerate", |times| enumerate_pair(times * 400).into_sides().0);
+        // Pages of twenty-five: twice the subscribers are twice the requests.
+        doubles("enumerate", |times| enumerate_pair(times * 200, 25).into_sides().0);
     }
 }

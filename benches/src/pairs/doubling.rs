@@ -10,13 +10,13 @@ use super::work::Work;
 const TOLERATED: std::ops::RangeInclusive<f64> = 1.6..=2.5;
 
 /// Blocks of each amount; the fastest of them counts.
-const BLOCKS: usize = 5;
+const BLOCKS: usize = 3;
 
 /// Rounds before a factor that is out of tolerance is believed, each with more work than the one before.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 5;
 
 /// Processor time of a block that is long enough to be compared.
-const BLOCK_MIN: Duration = Duration::from_millis(2);
+const BLOCK_MIN: Duration = Duration::from_micros(500);
 
 /// Iterations of a block at most: beyond, an iteration is no work at all.
 const ITERATIONS_MAX: u64 = 1 << 32;
