@@ -16,7 +16,7 @@ const BLOCKS: usize = 3;
 const ROUNDS: u32 = 5;
 
 /// Processor time of a block that is long enough to be compared.
-const BLOCK_MIN: Duration = Duration::from_micros(500);
+const BLOCK_MIN: Duration = Duration::from_millis(2);
 
 /// Iterations of a block at most: beyond, an iteration is no work at all.
 const ITERATIONS_MAX: u64 = 1 << 32;
