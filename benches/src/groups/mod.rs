@@ -39,6 +39,7 @@ groups![
     connection_store_dynamodb,
     fanout,
     management_aws,
+    lambda_host,
     gateway,
     stack,
     iot_rules,

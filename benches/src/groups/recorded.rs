@@ -58,7 +58,7 @@ fn forward(client: TcpStream, server: SocketAddr, kept: &Mutex<Vec<Vec<u8>>>) ->
     }
 }
 
-fn connect(server: SocketAddr) -> BufReader<TcpStream> {
+pub(super) fn connect(server: SocketAddr) -> BufReader<TcpStream> {
     let socket = TcpStream::connect(server).expect("the server accepts");
     socket.set_nodelay(true).expect("a fresh socket takes its options");
     BufReader::with_capacity(HEAD_BYTES_MAX, socket)
@@ -75,23 +75,29 @@ fn message(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 }
 
 /// Reads to the end of the headers, and says how long the body is.
-fn head(socket: &mut BufReader<TcpStream>, into: &mut Vec<u8>) -> Option<usize> {
-    let mut body_bytes = 0;
+pub(super) fn head(socket: &mut BufReader<TcpStream>, into: &mut Vec<u8>) -> Option<usize> {
+    let begins_at = into.len();
     loop {
-        let begins_at = into.len();
+        let line_at = into.len();
         socket.by_ref().take(HEAD_BYTES_MAX as u64).read_until(b'\n', into).ok()?;
-        let line = into[begins_at..].trim_ascii();
-        if into.len() == begins_at {
+        if into.len() == line_at {
             return None;
         }
-        if line.is_empty() {
-            return Some(body_bytes);
-        }
-        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(0));
-        if name.eq_ignore_ascii_case(b"content-length") {
-            body_bytes = std::str::from_utf8(&value[1..]).ok()?.trim().parse().ok()?;
+        if into[line_at..].trim_ascii().is_empty() {
+            let body_bytes = header_value(&into[begins_at..], "content-length").unwrap_or("0");
+            return body_bytes.parse().ok();
         }
     }
+}
+
+/// The value of a header; `name` in lower case.
+pub(super) fn header_value<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let value = |line: &'a [u8]| {
+        let (found, rest) = line.split_at_checked(name.len())?;
+        let value = rest.strip_prefix(b":").filter(|_| found.eq_ignore_ascii_case(name.as_bytes()))?;
+        std::str::from_utf8(value).ok().map(str::trim)
+    };
+    head.split(|byte| *byte == b'\n').find_map(value)
 }
 
 impl Replay {

@@ -46,10 +46,10 @@ pub(crate) struct Args {
     /// Fewer repetitions: at most three minutes once built.
     #[arg(long)]
     quick: bool,
-    /// Where the swarm's stack is: `local` starts one, a ws:// URL is one that is there already, with the notify app.
+    /// Where the swarm's stack is: `local` starts one, a ws:// or wss:// URL is one that is there already, with the notify app.
     #[arg(long, value_name = "local|URL", default_value = "local")]
     target: String,
-    /// The MQTT broker of a target that is a URL; if not given, port 1883 of its host.
+    /// The MQTT broker of a target that is a URL; of ws:// if not given, port 1883 of its host.
     #[arg(long, value_name = "HOST:PORT")]
     target_mqtt: Option<String>,
     /// Write what was measured of the promises into docs/performance.md.
@@ -239,17 +239,32 @@ impl Target {
         if args.target == "local" {
             return Ok(Target::Local);
         }
-        let Some((host, _)) =
-            args.target.strip_prefix("ws://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
-        else {
+        let ws = args.target.clone();
+        let plain = ws.strip_prefix("ws://");
+        let Some(rest) = plain.or_else(|| ws.strip_prefix("wss://")) else {
             bail!(WrongInput(format!(
-                "--target is `{}`: give local, or the ws:// URL of an API, stage included",
-                args.target
+                "--target is `{ws}`: give local, or the ws:// or wss:// URL of an API, stage included"
             )));
         };
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let mqtt = args.target_mqtt.clone().unwrap_or_else(|| format!("{name}:{MQTT_PORT}"));
-        Ok(Target::Elsewhere { ws: args.target.clone(), mqtt })
+        let mqtt = match (&args.target_mqtt, plain) {
+            (Some(mqtt), _) => mqtt.clone(),
+            (None, Some(_)) => {
+                let host = rest.split('/').next().unwrap_or_default();
+                // What stands after the last colon is a port, but for an IPv6 address without one.
+                let name = if host.ends_with(']') {
+                    host
+                } else {
+                    host.rsplit_once(':').map_or(host, |(name, _)| name)
+                };
+                format!("{name}:{MQTT_PORT}")
+            }
+            (None, None) => {
+                bail!(WrongInput(format!(
+                    "--target is `{ws}`: give its MQTT broker too, --target-mqtt HOST:PORT"
+                )));
+            }
+        };
+        Ok(Target::Elsewhere { ws, mqtt })
     }
 }
 
@@ -334,12 +349,30 @@ mod tests {
         for (url, given, expected) in [
             ("ws://127.0.0.1:3001/dev", None, "127.0.0.1:1883"),
             ("ws://[::1]:3001/dev", None, "[::1]:1883"),
+            ("ws://[::1]/dev", None, "[::1]:1883"),
+            ("wss://example.com/dev", Some("example.com:1883"), "example.com:1883"),
             ("ws://localhost/dev", Some("localhost:4000"), "localhost:4000"),
         ] {
             let Ok(Target::Elsewhere { ws, mqtt }) = target(url, given) else { panic!("{url}") };
             assert_eq!((ws.as_str(), mqtt.as_str()), (url, expected));
         }
-        let error = target("http://localhost", None).err().unwrap();
-        assert!(error.is::<WrongInput>(), "{error:#}");
+        for odd in ["http://localhost", "wss://example.com/dev", "remote"] {
+            let error = target(odd, None).err().unwrap();
+            assert!(error.is::<WrongInput>(), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bench.json");
+        write(&file, "one".to_owned()).unwrap();
+        // The place of the temporary file is taken by a folder.
+        fs::create_dir(file.with_extension("new")).unwrap();
+        let error = write(&file, "two".to_owned()).err().unwrap();
+        assert!(error.is::<Unwritable>(), "{error:#}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "one");
+        let full = Unwritable::new(&file, &Error::from(ErrorKind::StorageFull)).to_string();
+        assert!(full.ends_with("; free some space and run it again"), "{full}");
     }
 }
