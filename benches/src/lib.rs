@@ -9,7 +9,8 @@
 //! assert_eq!(dunlin_benches::data::connection_ids(1_000).len(), 1_000);
 //! ```
 
-pub mod data;
 pub mod groups;
 pub mod null_management;
 pub mod pairs;
+
+pub use dunlin_bench_data as data;

@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dunlin-local",
         &["dunlin-stack", "dunlin-gateway", "dunlin-lambda-host", "dunlin-iot-rules", "dunlin-events"],
     ),
+    ("dunlin-bench-data", &["dunlin-connection-store", "dunlin-events"]),
     ("dunlin-stats", &[]),
     ("dunlin-report", &[]),
     ("dunlin-loadtest", &["dunlin-events", "dunlin-report", "dunlin-stats"]),

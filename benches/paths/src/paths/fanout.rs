@@ -1,4 +1,5 @@
 use std::{
+    hint::black_box,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -7,13 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use dunlin_benches::{NOW, NullManagement, topic};
+use dunlin_bench_data::{NOW, topic};
 use dunlin_connection_store::{
     Connection, ConnectionStore, Head, HeadCommit, MemoryStore, PageToken, Replacement, Shard, ShardCount,
     StoreError, SubscriberPage, Subscription, Timestamp, Topic,
 };
 use dunlin_events::ConnectionId;
 use dunlin_fanout::{Fanout, Update};
+use dunlin_management::{ConnectionInfo, DeleteOutcome, ManagementClient, ManagementError, PostOutcome};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::store::store_with;
@@ -29,15 +31,15 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) fn publish() -> Box<dyn Workload> {
     let calls = Arc::new(AtomicU64::new(0));
     let store = CountingStore { store: store_with(SUBSCRIBERS), calls: Arc::clone(&calls) };
-    let management = Arc::new(NullManagement::new());
+    let management = Arc::new(CountingManagement::default());
     let fanout = Fanout::new(store, Arc::clone(&management));
     Box::new(Publish { runtime: runtime(), fanout, management, calls, version: 0 })
 }
 
 struct Publish {
     runtime: Runtime,
-    fanout: Fanout<CountingStore, Arc<NullManagement>>,
-    management: Arc<NullManagement>,
+    fanout: Fanout<CountingStore, Arc<CountingManagement>>,
+    management: Arc<CountingManagement>,
     calls: Arc<AtomicU64>,
     version: u64,
 }
@@ -59,7 +61,29 @@ impl Workload for Publish {
     }
 
     fn tallies(&self) -> Vec<(&'static str, u64)> {
-        vec![("posts", self.management.posts()), ("store_calls", self.calls.load(Relaxed))]
+        vec![("posts", self.management.posts.load(Relaxed)), ("store_calls", self.calls.load(Relaxed))]
+    }
+}
+
+/// Takes every post and counts it.
+#[derive(Default)]
+struct CountingManagement {
+    posts: AtomicU64,
+}
+
+impl ManagementClient for CountingManagement {
+    async fn post(&self, id: &ConnectionId, data: Bytes) -> Result<PostOutcome, ManagementError> {
+        black_box((id, data));
+        self.posts.fetch_add(1, Relaxed);
+        Ok(PostOutcome::Delivered)
+    }
+
+    async fn get(&self, _: &ConnectionId) -> Result<Option<ConnectionInfo>, ManagementError> {
+        Ok(None)
+    }
+
+    async fn delete(&self, _: &ConnectionId) -> Result<DeleteOutcome, ManagementError> {
+        Ok(DeleteOutcome::Gone)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::hint::black_box;
 
-use dunlin_benches::message_event;
+use dunlin_bench_data::{list_body, message_event};
 use dunlin_handler::{Connection, HandlerError, Json, RawEvent, Router};
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ async fn other() -> &'static str {
 
 /// An event through a router to a typed handler, and its answer.
 pub(super) fn message() -> Box<dyn Workload> {
-    let payload = message_event();
+    let payload = message_event("set_notify_list", &list_body(2));
     let mut router = Router::new()
         .connect(other)
         .disconnect(other)

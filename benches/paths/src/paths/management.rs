@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use dunlin_benches::connection_id;
+use dunlin_bench_data::connection_id;
 use dunlin_events::ConnectionId;
 use dunlin_management::{ManagementClient, PostOutcome};
 use dunlin_management_aws::{ClientConfig, Credentials, LeanManagementClient};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dunlin_benches::{NOW, connection_id, connection_ids, topic};
+use dunlin_bench_data::{NOW, connection_id, connection_ids, topic};
 use dunlin_connection_store::{Connection, ConnectionStore, MemoryStore, Shard, Topic};
 use futures_util::FutureExt;
 

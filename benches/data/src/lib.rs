@@ -1,4 +1,8 @@
-//! What the benchmarks work on.
+//! What the benchmarks and the gate's paths work on.
+//!
+//! ```
+//! assert_eq!(dunlin_bench_data::connection_ids(1_000).len(), 1_000);
+//! ```
 
 use std::fmt::Write as _;
 
@@ -10,8 +14,8 @@ use serde_json::{Value, json};
 pub const NOW: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_000);
 
 /// The service's samples.
-const MESSAGE: &str = include_str!("../../crates/events/tests/samples/message.json");
-const CONNECT: &str = include_str!("../../crates/events/tests/samples/connect.json");
+const MESSAGE: &str = include_str!("../../../crates/events/tests/samples/message.json");
+const CONNECT: &str = include_str!("../../../crates/events/tests/samples/connect.json");
 
 /// A message event as the service sends it, without white space, with another route and body than the sample's.
 pub fn message_event(route_key: &str, body: &str) -> String {
