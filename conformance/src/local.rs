@@ -93,6 +93,8 @@ impl LocalStack {
             .arg(&access_log)
             .arg("--ready-file")
             .arg(&ready_file)
+            // Its certificate authority goes with it.
+            .env("XDG_DATA_HOME", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

@@ -76,8 +76,7 @@ need them are skipped. The value of the template's API key is read from CONFORMA
 Examples:
   cargo xtask conformance
   cargo xtask conformance --only H10,R8.frame
-  cargo xtask conformance --target wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/conformance \\
-      --api Bare=wss://b1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/conformance --json found.json
+  cargo xtask conformance --target wss://HOST/conformance --api Bare=wss://OTHER/conformance --json found.json
 
 Exit codes: 0 no case failed, 1 one did, 64 wrong command line, 69 the target cannot be reached.";
 

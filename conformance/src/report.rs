@@ -77,10 +77,13 @@ impl<'a> Report<'a> {
     pub fn to_text(&self, width: Option<u16>) -> String {
         let known = self.tally(|case| case.mark != Mark::Inferred);
         let inferred = self.tally(|case| case.mark == Mark::Inferred);
+        let mut text = self.table(width, |case| case.mark != Mark::Inferred);
+        if inferred != Tally::default() {
+            text += "\n\nInferred, seen by nobody:\n";
+            text += &self.table(width, |case| case.mark == Mark::Inferred);
+        }
         format!(
-            "{}\n\nInferred, seen by nobody:\n{}\n\n{}\ndocumented or observed: {known}\ninferred:               {inferred}\n",
-            self.table(width, |case| case.mark != Mark::Inferred),
-            self.table(width, |case| case.mark == Mark::Inferred),
+            "{text}\n\n{}\ndocumented or observed: {known}\ninferred:               {inferred}\n",
             self.target
         )
     }

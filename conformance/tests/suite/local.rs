@@ -11,12 +11,14 @@ async fn the_local_stack_does_what_the_service_does() {
     let stack = Stack::start(TEMPLATE).await;
     let outcomes = run(&stack.site, cases::all(), |_| ()).await;
     let report = Report { target: "local", is_local: true, outcomes: &outcomes };
-    let as_expected = outcomes.iter().all(|outcome| match &outcome.verdict {
-        Verdict::Passed => deviation(outcome.case.id).is_none(),
-        Verdict::Failed { .. } => deviation(outcome.case.id).is_some(),
-        Verdict::Skipped(_) => false,
-    });
-    assert!(as_expected, "{}", report.to_text(None));
+    for outcome in &outcomes {
+        let as_expected = match &outcome.verdict {
+            Verdict::Passed => deviation(outcome.case.id).is_none(),
+            Verdict::Failed { .. } => deviation(outcome.case.id).is_some(),
+            Verdict::Skipped(_) => false,
+        };
+        assert!(as_expected, "{} ended with {:?}", outcome.case.id, outcome.verdict);
+    }
 
     // The page that the task writes.
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs").join("conformance.md");
