@@ -357,6 +357,8 @@ fn send_error<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, m
 fn send<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, text: &str) {
     let connection = told.connection;
     let (message, bytes_max) = (Frames::text(text), gateway.config.limits.outbox_bytes_max);
+    // Before the client can have it: whoever then sets the clock ahead finds the connection idle since now.
+    let tick = gateway.tick();
     let sent = match told.delivery {
         Delivery::AtOnce => connection.outbox.answer(message, bytes_max),
         Delivery::AfterReading => connection.outbox.answer_later(message, bytes_max),
@@ -365,7 +367,7 @@ fn send<B>(gateway: &Gateway<B>, told: &Told<'_>, route: Option<&Route>, text: &
         Ok(()) => {
             gateway.counters.messages_out.increment();
             connection.stage.watch.of(route).metrics.messages.increment();
-            connection.touch(gateway.tick());
+            connection.touch(tick);
         }
         Err(crate::outbox::Refused::Full) => {
             gateway.counters.answers_dropped.increment();

@@ -62,11 +62,13 @@ pub(crate) fn deliver<B>(
     connection: &Connection,
     post: &Post,
 ) -> Result<(), PostError> {
+    // Before the client can have it, as for answers.
+    let tick = gateway.tick();
     match connection.outbox.post(post.0.clone(), gateway.config.limits.outbox_bytes_max) {
         Ok(()) => {
             gateway.counters.messages_out.increment();
             connection.stage.watch.unrouted.metrics.messages.increment();
-            connection.touch(gateway.tick());
+            connection.touch(tick);
             Ok(())
         }
         Err(Refused::Full) => {
