@@ -23,7 +23,7 @@ use super::{
     PAYLOAD_BYTES, bare,
     client::{masked, read_text, text_frame, wait_until, web_socket},
     payload,
-    server::Server,
+    server::{Server, Stay},
     subject::{self, API_ID, Answer},
 };
 use crate::pairs::{Group, Pair, Work};
@@ -69,6 +69,7 @@ fn deliveries(server: Server, readers: Readers, mut deliver: impl FnMut() + 'sta
     let mut sent = 0;
     Work::custom(move |iterations, stopwatch| {
         let _server: &Server = &server;
+        let _stay = Stay::client();
         stopwatch.measure(|| (0..iterations).for_each(|_| deliver()));
         sent += iterations;
         readers.wait_for(sent);
