@@ -116,7 +116,7 @@ fn act<B>(gateway: &Gateway<B>, target: &Target, parts: &Parts, body: Bytes) -> 
 /// Hands a payload over to the connection; 200 says accepted, not received (C9).
 fn post<B>(gateway: &Gateway<B>, connection: &Connection, body: &Bytes) -> Answer {
     // U11: everything is sent as text (C7), and what is not text can only be refused.
-    match Post::new(body).and_then(|post| deliver(gateway, connection, &post)) {
+    match Post::new(body).and_then(|post| deliver(gateway, connection, &post, gateway.tick())) {
         Ok(()) => empty(StatusCode::OK),
         Err(PostError::Gone) => gone(),
         Err(PostError::Throttled) => {

@@ -18,27 +18,30 @@ use crate::{closing::CloseCause, frames::Frames};
 /// Any task may put something in. While nothing waits, whoever puts something in writes it at once: the connection's own task
 /// is woken only for what the socket does not take, and then writes all of it together.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
     reader: AtomicWaker,
 }
 
+/// In the order in which it stands in memory, as in [`Connection`](crate::connection::Connection).
 #[derive(Debug, Default)]
+#[repr(C)]
 struct State {
+    close: Option<CloseCause>,
+    ended: bool,
+    is_frozen: bool,
+    /// Whether the first of the queue is partly written, so that nothing may come before the rest of it.
+    is_begun: bool,
+    /// Of the whole queue, with [`MESSAGE_OVERHEAD_BYTES`] each.
+    bytes: usize,
     /// From the start of the connection's task to its end; none for TLS, whose stream does not come apart.
     writer: Option<OwnedWriteHalf>,
     queue: VecDeque<Bytes>,
-    /// Of the whole queue, with [`MESSAGE_OVERHEAD_BYTES`] each.
-    bytes: usize,
-    /// Whether the first of the queue is partly written, so that nothing may come before the rest of it.
-    is_begun: bool,
     /// The payloads of pings that have no place in the queue yet.
     pings: Vec<Box<[u8]>>,
     /// How many of the queue are up to and with pongs.
     pong_place: usize,
-    close: Option<CloseCause>,
-    ended: bool,
-    is_frozen: bool,
 }
 
 /// What a message counts besides its frames, so that the bound holds for empty messages too. With the heads of four frames, which the

@@ -45,14 +45,15 @@ impl<B> Gateway<B> {
     /// # Errors
     /// [`PostError::Gone`] and [`PostError::Throttled`].
     pub fn post(&self, api_id: &str, connection_id: &str, post: &Post) -> Result<(), PostError> {
-        if !self.account.requests.take(self.tick()) {
+        let tick = self.tick();
+        if !self.account.requests.take(tick) {
             self.counters.posts_throttled.increment();
             return Err(PostError::Throttled);
         }
         let key = parse_id(connection_id).ok_or(PostError::Gone)?;
         let api = self.api(api_id).ok_or(PostError::Gone)?;
         let connection = api.registry.get(&key).ok_or(PostError::Gone)?;
-        deliver(self, &connection, post)
+        deliver(self, &connection, post, tick)
     }
 }
 
@@ -61,6 +62,7 @@ pub(crate) fn deliver<B>(
     gateway: &Gateway<B>,
     connection: &Connection,
     post: &Post,
+    tick: u64,
 ) -> Result<(), PostError> {
     // Before the client can have it, as for answers.
     let tick = gateway.tick();

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell};
 
 use http::StatusCode;
 use time::{format_description::FormatItem, macros::format_description};
@@ -81,7 +81,17 @@ pub(crate) fn http_date(epoch_ms: u64) -> String {
     const FORMAT: &[FormatItem<'_>] = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
-    dunlin_events::utc(epoch_ms).format(FORMAT).unwrap_or_default()
+    thread_local! {
+        /// The last second that was printed on this thread: answers come thousands a second.
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    LAST.with_borrow_mut(|(second, date)| {
+        if *second != epoch_ms / 1_000 {
+            *second = epoch_ms / 1_000;
+            *date = dunlin_events::utc(epoch_ms).format(FORMAT).unwrap_or_default();
+        }
+        date.clone()
+    })
 }
 
 #[cfg(test)]
