@@ -37,8 +37,8 @@ pub(crate) enum Change {
     Sent(&'static str, &'static str),
     /// The code of the gateway's close frames.
     Code(u16, u16),
-    /// What frames of the gateway are.
-    Kind(Opcode, Opcode),
+    /// What frames of the gateway are, if they contain the text.
+    Kind(&'static str, Opcode, Opcode),
     /// Frames of the gateway say that they are compressed.
     Reserved,
     /// After each frame of the gateway with the first text comes the second.
@@ -283,7 +283,10 @@ impl Changing {
                 let (_, reason) = frame.close_reason().unwrap();
                 Frame::close(to, &reason)
             }
-            Change::Kind(from, to) if frame.opcode == from => {
+            Change::Kind(part, from, to)
+                if frame.opcode == from
+                    && (part.is_empty() || text_of(&frame).is_some_and(|text| text.contains(part))) =>
+            {
                 self.made();
                 Frame { opcode: to, ..frame }
             }

@@ -54,13 +54,8 @@ async fn each_case_fails_when_its_fact_is_broken_on_the_wire() {
     for (broken, at_once) in [(together, AT_ONCE), (alone, 1)] {
         let site = &stack.site;
         let running = broken.into_iter().map(|(case, change, passes)| wire_fault(site, case, change, passes));
-        faults.extend(
-            stream::iter(running)
-                .buffer_unordered(at_once)
-                .filter_map(async |fault| fault)
-                .collect::<Vec<_>>()
-                .await,
-        );
+        let found: Vec<Option<String>> = stream::iter(running).buffer_unordered(at_once).collect().await;
+        faults.extend(found.into_iter().flatten());
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     stack.stop().await;
@@ -98,7 +93,8 @@ async fn each_case_fails_when_its_fact_is_broken_in_the_template() {
         BREAKS.iter().filter(|(_, broken)| matches!(broken, Break::Template(..))).map(|(id, _)| case(id));
     let outcomes = run(&stack.site, broken, |_| ()).await;
     for outcome in outcomes {
-        let failed = matches!(outcome.verdict, Verdict::Failed { .. });
+        // Something else comes than is expected; nothing at all would be the fault of another change.
+        let failed = matches!(&outcome.verdict, Verdict::Failed { got, .. } if !got.starts_with("nothing"));
         assert!(failed, "{} ended with {:?}", outcome.case.id, outcome.verdict);
     }
     stack.stop().await;
