@@ -57,15 +57,13 @@ impl<B> Gateway<B> {
     }
 }
 
-/// Hands a message over to its connection.
+/// Hands a message over to its connection. `tick` was before the client can have it, as for answers.
 pub(crate) fn deliver<B>(
     gateway: &Gateway<B>,
     connection: &Connection,
     post: &Post,
     tick: u64,
 ) -> Result<(), PostError> {
-    // Before the client can have it, as for answers.
-    let tick = gateway.tick();
     match connection.outbox.post(post.0.clone(), gateway.config.limits.outbox_bytes_max) {
         Ok(()) => {
             gateway.counters.messages_out.increment();

@@ -11,6 +11,7 @@ use aws_sigv4::{
     sign::v4::SigningParams,
 };
 use bytes::Bytes;
+use dunlin_gateway::{Post, PostError};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -402,4 +403,32 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut stream = stack.tcp().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 408"));
+}
+
+/// One message, framed once, for several clients; and all that can be wrong.
+#[tokio::test]
+async fn posts_from_within_the_process() {
+    let stack = Stack::start(vec![route("$connect"), route("$disconnect")]).await;
+    let (mut one, one_id) = stack.connect_with_id().await;
+    let (mut other, other_id) = stack.connect_with_id().await;
+    let post = |id: &str, payload: &[u8]| stack.gateway.post("a1b2c3d4e5", id, &Post::new(payload)?);
+    let news = Post::new("nächstes".as_bytes()).unwrap();
+    for id in [&one_id, &other_id, &one_id] {
+        assert_eq!(stack.gateway.post("a1b2c3d4e5", id, &news), Ok(()));
+    }
+    assert_eq!((one.text().await, other.text().await, one.text().await), {
+        let text = || "nächstes".to_owned();
+        (text(), text(), text())
+    });
+    // C11: as much as over HTTP.
+    assert_eq!(post(&one_id, &[b'x'; 128 * 1024]), Ok(()));
+    assert_eq!(one.text().await.len(), 128 * 1024);
+    assert_eq!(post(&one_id, &[b'x'; 128 * 1024 + 1]), Err(PostError::TooLarge));
+    assert_eq!(post(&one_id, b"\xff"), Err(PostError::NotText));
+    assert_eq!(post("nobody", b"x"), Err(PostError::Gone));
+    assert_eq!(stack.gateway.post("another", &one_id, &news), Err(PostError::Gone));
+    drop(other);
+    stack.script.event("disconnect").await;
+    assert_eq!(post(&other_id, b"x"), Err(PostError::Gone));
+    assert_eq!(stack.gateway.counters().messages_out_total, 4);
 }
