@@ -144,6 +144,12 @@ impl Cost {
         Cost { steps: (SAMPLE.steps as f64 * cpu.as_secs_f64() / least.as_secs_f64()) as u64 }
     }
 
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Cost { steps: self.steps * times }
+    }
+
     fn spend(self) {
         let mut state = 1_u64;
         for _ in 0..self.steps {

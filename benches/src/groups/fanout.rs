@@ -330,9 +330,6 @@ mod tests {
     #[test]
     fn a_stated_cost_is_paid() {
         let cost = Cost::of(Duration::from_micros(20));
-        let twice = Cost::of(Duration::from_micros(40));
-        doubles("cost", move |times| {
-            bare_posts(10, NullManagement::costing(if times == 1 { cost } else { twice }), 1)
-        });
+        doubles("cost", move |times| bare_posts(10, NullManagement::costing(cost.times(times)), 1));
     }
 }
