@@ -44,7 +44,7 @@ pub(super) fn print(stack: &Stack, ready: &Ready<'_>, took: Duration) {
 }
 
 fn line(text: &mut String, what: &str, value: &str) {
-    writeln!(text, "{what:<22}{value}").expect("a String takes everything");
+    writeln!(text, "{what:<20}  {value}").expect("a String takes everything");
 }
 
 fn names<'a>(before: &str, names: impl Iterator<Item = &'a str>) -> String {
