@@ -45,6 +45,21 @@ pub enum Command {
     Echo(EchoArgs),
     /// Serves the bare echo: prints its URL, ends with its standard input
     EchoServer,
+    /// Measures what the swarm itself costs for a message, beside as many bare readers of the same messages
+    Cost(CostArgs),
+    /// Serves the comparison of `cost`
+    #[command(hide = true)]
+    CostServer,
+    /// The bare readers of `cost`
+    #[command(hide = true)]
+    CostReader {
+        /// The server's URL
+        #[arg(long)]
+        ws: String,
+        /// Connections
+        #[arg(long)]
+        connections: usize,
+    },
     /// Measures the memory that a process needs for an idle connection
     Idle(IdleArgs),
 }
@@ -148,6 +163,23 @@ pub struct EchoArgs {
     /// Run the bare server on this processor, where the target runs too; only then are the sides alike
     #[arg(long, value_name = "N", requires = "bare")]
     pub bare_cpu: Option<usize>,
+    /// Write the report here
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Arguments of a comparison of costs.
+#[derive(Debug, Args)]
+pub struct CostArgs {
+    /// Connections on each side
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub connections: usize,
+    /// Messages a second, each to every connection
+    #[arg(long, value_name = "R", default_value_t = 50.0)]
+    pub per_second: f64,
+    /// How long
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub seconds: f64,
     /// Write the report here
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -58,6 +58,7 @@ mod cause;
 pub mod cli;
 mod clock;
 mod collect;
+pub mod cost;
 pub mod echo;
 pub mod echo_server;
 mod error;

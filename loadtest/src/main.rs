@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use dunlin_loadtest::cli::{Cli, Command, EchoArgs, IdleArgs, MergeArgs, RunArgs};
+use dunlin_loadtest::cli::{Cli, Command, CostArgs, EchoArgs, IdleArgs, MergeArgs, RunArgs};
 use dunlin_loadtest::measured::Measured;
-use dunlin_loadtest::{LoadError, echo, echo_server, exit, idle, processes, results, run, summary};
+use dunlin_loadtest::{LoadError, cost, echo, echo_server, exit, idle, processes, results, run, summary};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
@@ -30,6 +30,13 @@ fn main() -> ExitCode {
         Command::Echo(args) => measure_echo(args),
         Command::EchoServer => serve_echo(),
         Command::Idle(args) => measure_idle(args),
+        Command::Cost(args) => measure_cost(args),
+        Command::CostServer => {
+            many_threads().and_then(|runtime| runtime.block_on(cost::serve())).map(|()| exit::OK)
+        }
+        Command::CostReader { ws, connections } => many_threads()
+            .and_then(|runtime| runtime.block_on(cost::read_bare(ws, *connections)))
+            .map(|()| exit::OK),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -108,6 +115,20 @@ fn measure_idle(args: &IdleArgs) -> Result<u8, LoadError> {
     say(&summary::idle(&report));
     write(args.json.as_deref(), &report)?;
     Ok(exit::OK)
+}
+
+fn measure_cost(args: &CostArgs) -> Result<u8, LoadError> {
+    let program = std::env::current_exe()
+        .map_err(|error| LoadError::Internal(format!("this program cannot find its own file: {error}")))?;
+    let report =
+        one_thread()?.block_on(cost::run(&program, args.connections, args.per_second, args.seconds))?;
+    eprintln!("{}", summary::cost(&report));
+    write(args.json.as_deref(), &report)?;
+    Ok(exit::OK)
+}
+
+fn many_threads() -> Result<Runtime, LoadError> {
+    Builder::new_multi_thread().enable_all().build().map_err(no_runtime)
 }
 
 fn one_thread() -> Result<Runtime, LoadError> {

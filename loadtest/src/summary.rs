@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::cost::CostReport;
 use crate::histogram::summarize;
 use crate::measured::{Measured, Model, Reach, SeriesName, WarmUp};
 use crate::report::{EchoReport, IdleReport, Latency};
@@ -108,6 +109,18 @@ pub fn echo(report: &EchoReport) -> String {
         lines.push(format!("target / bare: {p50:.2} of the medians, {paired:.2} by neighbouring blocks"));
     }
     lines.join("\n")
+}
+
+/// A comparison of costs, as text.
+pub fn cost(report: &CostReport) -> String {
+    format!(
+        "{:.2} times a bare reader: {:.2} µs of processor for each of {} messages over {} connections, and {:.2} µs there",
+        report.ratio,
+        report.swarm_us_per_message,
+        report.messages,
+        report.connections,
+        report.bare_us_per_message
+    )
 }
 
 /// A memory measurement, as text.

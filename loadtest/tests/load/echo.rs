@@ -1,5 +1,6 @@
 //! Round trips and memory.
 
+use dunlin_loadtest::cost::CostReport;
 use dunlin_loadtest::report::{EchoReport, IdleReport};
 
 use crate::program::run;
@@ -42,4 +43,14 @@ async fn idle_connections_are_held_together() {
 
     let gone = run(&["idle", "--ws", &stack.ws, "--connections", "1", "--pid", "4194304"]).await;
     gone.refused(64, "/proc/4194304/status");
+}
+
+#[tokio::test]
+async fn the_cost_of_a_message_is_measured_beside_bare_readers() {
+    let finished = run(&["cost", "--connections", "5", "--per-second", "20", "--seconds", "2"]).await;
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let report: CostReport = finished.report();
+    assert_eq!((report.connections, report.messages), (5, 200));
+    let ratio = report.swarm_us_per_message / report.bare_us_per_message;
+    assert!(report.bare_us_per_message > 0.0 && (report.ratio - ratio).abs() < 0.001, "{report:?}");
 }
