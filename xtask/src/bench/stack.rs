@@ -21,13 +21,14 @@ use crate::{
 };
 
 /// The figures of [`local`].
-pub(crate) const LOCAL_IDS: [&str; 6] = [
+pub(crate) const LOCAL_IDS: [&str; 7] = [
     "local/ready",
     "local/resident",
     "local/cold_answer",
     "local/echo",
     "local/echo_one_core",
     "local/idle_connection",
+    "local/swarm_message",
 ];
 
 /// The figures of [`swarm`].
@@ -57,7 +58,7 @@ pub(super) fn local(effort: Effort, mut add: impl FnMut(Measure) -> Result<()>) 
         cold_ms.push(first["first_us"].as_f64().context("the echo report holds no time")? / 1e3);
         stack.down()?;
     }
-    let [ready, resident, cold, paired_echo, echo_one_core, idle] = LOCAL_IDS;
+    let [ready, resident, cold, paired_echo, echo_one_core, idle, swarm_message] = LOCAL_IDS;
     let median_ns = |values| Ok::<f64, anyhow::Error>(median(values).context("nothing was measured")? * 1e6);
     add(Measure::new(ready, median_ns(ready_ms)?, Unit::Nanoseconds))?;
     add(Measure::new(resident, median(rest).context("nothing was measured")?, Unit::Bytes))?;
@@ -80,7 +81,12 @@ pub(super) fn local(effort: Effort, mut add: impl FnMut(Measure) -> Result<()>) 
     let report = load(&["idle", "--ws", &ws, "--connections", &connections, "--pid", &pid])?;
     let bytes = report["bytes_per_connection"].as_f64().context("the idle report holds no figure")?;
     add(Measure::new(idle, bytes, Unit::Bytes))?;
-    stack.down()
+    stack.down()?;
+
+    eprintln!("local: what the load generator costs, beside bare readers");
+    let seconds = (effort.seconds / 3).to_string();
+    let cost = load(&["cost", "--connections", "200", "--per-second", "20", "--seconds", &seconds])?;
+    add(cost_measure(swarm_message, &cost)?)
 }
 
 /// A swarm of clients on a stack of this machine, or on one that is there already; returns the load test's own report.
@@ -125,6 +131,18 @@ fn echo_measure(id: &str, echo: &Value) -> Result<Measure> {
     };
     let (target, bare, ratio) = figures().context("the echo report lacks a figure")?;
     Ok(Measure::new(id, target * 1e3, Unit::Nanoseconds).against("bare echo", bare * 1e3, ratio))
+}
+
+fn cost_measure(id: &str, cost: &Value) -> Result<Measure> {
+    let figures = || {
+        Some((
+            cost["swarm_us_per_message"].as_f64()?,
+            cost["bare_us_per_message"].as_f64()?,
+            cost["ratio"].as_f64()?,
+        ))
+    };
+    let (swarm, bare, ratio) = figures().context("the cost report lacks a figure")?;
+    Ok(Measure::new(id, swarm * 1e3, Unit::Nanoseconds).against("bare readers", bare * 1e3, ratio))
 }
 
 /// Plays the scenario `steady` with the size of the effort, and returns the load test's report of it. A run that it calls
