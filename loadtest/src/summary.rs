@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::cost::CostReport;
 use crate::histogram::summarize;
-use crate::measured::{Measured, Model, Reach, SeriesName, WarmUp};
+use crate::measured::{Measured, Model, Reach, SeriesName, Times, WarmUp};
 use crate::report::{EchoReport, IdleReport, Latency};
 
 /// A run, as text. The first line says if it had no schedule.
@@ -25,7 +25,17 @@ pub fn run(measured: &Measured) -> String {
         measured.phases.iter().flat_map(|phase| &phase.series).map(|series| &series.name).collect();
     let rows: Vec<(String, Latency)> = names
         .into_iter()
-        .map(|name| (name.to_string(), summarize(&measured.measured_times(name).0)))
+        .map(|name| {
+            let times = measured.measured_times(name);
+            if !times.0.is_empty() {
+                return (name.to_string(), summarize(&times.0));
+            }
+            // Who connects only in the ramp is timed there.
+            let mut all = Times::default();
+            let series = measured.phases.iter().flat_map(|phase| &phase.series);
+            series.filter(|series| series.name == *name).for_each(|series| all.add(&series.times));
+            (format!("{name}, not measured"), summarize(&all.0))
+        })
         .chain(
             measured
                 .generator

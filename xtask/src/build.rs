@@ -42,6 +42,10 @@ const FUNCTIONS: [(&str, &str); 4] = [
     ("conformance-probe", "conformance"),
 ];
 
+/// The packages of those programs: whoever places functions builds all of them.
+pub(crate) const FUNCTION_PACKAGES: [&str; 4] =
+    ["dunlin-notify", "dunlin-example-echo", "dunlin-example-rooms", "dunlin-conformance"];
+
 pub(crate) fn run(args: &Args) -> Result<Profile> {
     let profile = if args.release { Profile::Release } else { Profile::Debug };
     let mut build = cargo();
@@ -57,9 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<Profile> {
     if triple.is_none() {
         build.args(["build", "--package", "dunlin-local"]);
     }
-    build.args(["--locked", "--package", "dunlin-notify"]);
-    build.args(["--package", "dunlin-example-echo", "--package", "dunlin-example-rooms"]);
-    build.args(["--package", "dunlin-conformance"]);
+    build.arg("--locked");
+    build.args(FUNCTION_PACKAGES.iter().flat_map(|package| ["--package", package]));
     if args.release {
         build.arg("--release");
     }

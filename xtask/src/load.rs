@@ -93,8 +93,8 @@ fn build(profile: Profile, is_local: bool) -> Result<()> {
     build.args(["build", "--locked", "--package", "dunlin-loadtest", "--bin", "dunlin-load"]);
     if is_local {
         // In one build, so that each dependency is built once.
-        build.args(["--package", "dunlin-local", "--package", "dunlin-notify"]);
-        build.args(["--package", "dunlin-example-echo", "--package", "dunlin-example-rooms", "--bins"]);
+        build.args(["--package", "dunlin-local", "--bins"]);
+        build.args(build::FUNCTION_PACKAGES.iter().flat_map(|package| ["--package", package]));
     }
     if profile == Profile::Release {
         build.arg("--release");
