@@ -379,12 +379,12 @@ impl Measured {
 
     /// The latencies of a series over all measured phases.
     pub fn measured_times(&self, name: &SeriesName) -> Times {
-        let mut sum = Times::default();
-        let measured = self.phases.iter().filter(|phase| phase.measured);
-        for series in measured.flat_map(|phase| &phase.series).filter(|series| series.name == *name) {
-            sum.add(&series.times);
-        }
-        sum
+        sum(self.phases.iter().filter(|phase| phase.measured), name)
+    }
+
+    /// The same over all phases, of which ramp and warm-up are not measured.
+    pub fn all_times(&self, name: &SeriesName) -> Times {
+        sum(self.phases.iter(), name)
     }
 
     /// Deliveries over all measured phases.
@@ -393,6 +393,14 @@ impl Measured {
         self.phases.iter().filter(|phase| phase.measured).for_each(|phase| sum += phase.reach);
         sum
     }
+}
+
+fn sum<'a>(phases: impl Iterator<Item = &'a Phase>, name: &SeriesName) -> Times {
+    let mut sum = Times::default();
+    for series in phases.flat_map(|phase| &phase.series).filter(|series| series.name == *name) {
+        sum.add(&series.times);
+    }
+    sum
 }
 
 impl Times {

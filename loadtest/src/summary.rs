@@ -27,14 +27,12 @@ pub fn run(measured: &Measured) -> String {
         .into_iter()
         .map(|name| {
             let times = measured.measured_times(name);
-            if !times.0.is_empty() {
-                return (name.to_string(), summarize(&times.0));
+            // Clients connect in the ramp, which is not measured, and yet one wants to know.
+            if times.0.is_empty() {
+                (format!("{name}, not measured"), summarize(&measured.all_times(name).0))
+            } else {
+                (name.to_string(), summarize(&times.0))
             }
-            // Who connects only in the ramp is timed there.
-            let mut all = Times::default();
-            let series = measured.phases.iter().flat_map(|phase| &phase.series);
-            series.filter(|series| series.name == *name).for_each(|series| all.add(&series.times));
-            (format!("{name}, not measured"), summarize(&all.0))
         })
         .chain(
             measured

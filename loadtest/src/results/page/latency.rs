@@ -55,12 +55,8 @@ pub(in crate::results) fn series(measured: &Measured) -> Vec<(SeriesName, Times)
     let mut series: Vec<_> = names
         .into_iter()
         .map(|name| {
-            let mut times = measured.measured_times(name);
-            if times.0.is_empty() {
-                let all = measured.phases.iter().flat_map(|phase| &phase.series);
-                all.filter(|series| series.name == *name).for_each(|series| times.add(&series.times));
-            }
-            (name.clone(), times)
+            let times = measured.measured_times(name);
+            (name.clone(), if times.0.is_empty() { measured.all_times(name) } else { times })
         })
         .filter(|(_, times)| !times.0.is_empty())
         .collect();
