@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::cost::CostReport;
 use crate::histogram::summarize;
-use crate::measured::{Measured, Model, Reach, SeriesName, Times, WarmUp};
+use crate::measured::{Measured, Model, Reach, SeriesName, WarmUp};
 use crate::report::{EchoReport, IdleReport, Latency};
 
 /// A run, as text. The first line says if it had no schedule.
