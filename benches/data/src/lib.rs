@@ -48,6 +48,57 @@ pub fn list_body(devices: usize) -> String {
     body + "]}"
 }
 
+/// A template of an API with that many routes, all of them to one function: a resource for each stays below the service's 500.
+pub fn template(routes: usize) -> String {
+    let mut text = "\
+AWSTemplateFormatVersion: \"2010-09-09\"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  StageName: {Type: String, Default: dev}
+Conditions:
+  IsDev: !Equals [!Ref StageName, dev]
+Globals:
+  Function:
+    Runtime: provided.al2023
+    Environment:
+      Variables:
+        ENDPOINT: !Sub \"https://${Api}.execute-api.${AWS::Region}.amazonaws.com/${StageName}\"
+Resources:
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {Name: large, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
+  Stage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {ApiId: !Ref Api, StageName: !Ref StageName, AutoDeploy: !If [IsDev, true, false]}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: .build/, Handler: all}
+  Integration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Api
+      IntegrationType: AWS_PROXY
+      IntegrationUri: !Sub \"arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations\"
+"
+    .to_owned();
+    for n in 0..routes {
+        let written = write!(
+            text,
+            "
+  Route{n}:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: action_{n}
+      Target: !Sub \"integrations/${{Integration}}\"
+      OperationName: !If [IsDev, \"dev-{n}\", \"operation-{n}\"]
+"
+        );
+        written.expect("a String takes everything");
+    }
+    text
+}
+
 /// Distinct connection ids in the service's form.
 pub fn connection_ids(count: u64) -> Vec<ConnectionId> {
     (0..count).map(connection_id).collect()

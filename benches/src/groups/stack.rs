@@ -1,12 +1,15 @@
 //! From a template's text to the stack that it describes: what the stack crate adds to parsing YAML.
 
-use std::{fmt::Write as _, hint::black_box, path::Path};
+use std::{hint::black_box, path::Path};
 
 use dunlin_events::limits::ROUTES_MAX;
 use dunlin_stack::{Parameters, Stack};
 use saphyr_parser::Parser;
 
-use crate::pairs::{Group, Pair, Work};
+use crate::{
+    data::template,
+    pairs::{Group, Pair, Work},
+};
 
 pub(super) fn fill(group: &mut Group) {
     // The routes of the largest API that the service takes.
@@ -44,57 +47,6 @@ fn bare_events(routes: usize) -> Work {
         // A route has seven keys with their values.
         move |events| assert!((14 * routes..scalars_max).contains(events), "{events} events"),
     )
-}
-
-/// An API with that many routes, all of them to one function: a resource for each stays below the service's 500.
-fn template(routes: usize) -> String {
-    let mut text = "\
-AWSTemplateFormatVersion: \"2010-09-09\"
-Transform: AWS::Serverless-2016-10-31
-Parameters:
-  StageName: {Type: String, Default: dev}
-Conditions:
-  IsDev: !Equals [!Ref StageName, dev]
-Globals:
-  Function:
-    Runtime: provided.al2023
-    Environment:
-      Variables:
-        ENDPOINT: !Sub \"https://${Api}.execute-api.${AWS::Region}.amazonaws.com/${StageName}\"
-Resources:
-  Api:
-    Type: AWS::ApiGatewayV2::Api
-    Properties: {Name: large, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
-  Stage:
-    Type: AWS::ApiGatewayV2::Stage
-    Properties: {ApiId: !Ref Api, StageName: !Ref StageName, AutoDeploy: !If [IsDev, true, false]}
-  Function:
-    Type: AWS::Serverless::Function
-    Properties: {CodeUri: .build/, Handler: all}
-  Integration:
-    Type: AWS::ApiGatewayV2::Integration
-    Properties:
-      ApiId: !Ref Api
-      IntegrationType: AWS_PROXY
-      IntegrationUri: !Sub \"arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations\"
-"
-    .to_owned();
-    for n in 0..routes {
-        let written = write!(
-            text,
-            "
-  Route{n}:
-    Type: AWS::ApiGatewayV2::Route
-    Properties:
-      ApiId: !Ref Api
-      RouteKey: action_{n}
-      Target: !Sub \"integrations/${{Integration}}\"
-      OperationName: !If [IsDev, \"dev-{n}\", \"operation-{n}\"]
-"
-        );
-        written.expect("a String takes everything");
-    }
-    text
 }
 
 #[cfg(test)]
