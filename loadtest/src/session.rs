@@ -218,6 +218,10 @@ impl Session<'_> {
 
     /// Lasts until the connection ends, or goose must be told something.
     pub(crate) async fn run(&mut self) -> Pause {
+        // Without a subscription nothing comes before the first message of a closed model.
+        if let Err(end) = self.reply_in_turn().await {
+            return Pause::Ended(end);
+        }
         loop {
             let ended = match poll_fn(|cx| self.poll_next(cx)).await {
                 Next::Frame(Some(Ok(message))) => {

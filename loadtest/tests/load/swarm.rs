@@ -210,3 +210,22 @@ async fn sessions_come_and_go_and_miss_nothing() {
     assert!(reach.expected > 0);
     assert_eq!((reach.lost, reach.duplicates), (0, 0), "{reach:?} {}", finished.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_model_sends_when_it_was_answered_and_says_so_first() {
+    let stack = Stack::start(|_, _| Fate::Copies(1)).await;
+    let scenario = std::fs::read_to_string(shipped("echo.toml")).unwrap();
+    let scenario = scenario.replace("apps/echo.toml", &shipped("apps/echo.toml"));
+    let finished = play(&scenario, &[&format!("--target={}", stack.ws), "--seconds=2"]).await;
+    let measured = finished.measured();
+    assert_eq!(measured.run.model, Model::Closed);
+    assert!(finished.stderr.lines().any(|line| line.starts_with("closed model: ")), "{}", finished.stderr);
+    let answers = times(&measured, Metric::Response).0;
+    assert!(answers.len() > 10, "{}", finished.stderr);
+    assert_eq!(measured.errors, []);
+    // Nothing was scheduled that the messages could be late of, nor offered.
+    assert!(measured.generator.lag.iter().all(|lag| lag.what != Offered::Messages));
+    let rates = measured.phases.iter().flat_map(|phase| &phase.rates);
+    let mut messages = rates.filter(|rate| rate.what == Offered::Messages);
+    assert!(messages.all(|rate| rate.offered_per_second.is_none()));
+}
