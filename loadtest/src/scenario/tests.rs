@@ -124,6 +124,13 @@ fn every_shipped_scenario_is_one() {
 }
 
 #[test]
+fn the_scenario_of_the_guide_is_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/rooms/load.toml");
+    let scenario = Scenario::read(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((scenario.users.count, scenario.thresholds.len()), (50, 3));
+}
+
+#[test]
 fn changes_make_tables_and_keep_types() {
     let scenario = scenario(&["users.life=exponential 5s", "seed=7", "late_after=250ms", "users.count = 12"]);
     assert_eq!(scenario.users.life, Life::Exponential(Duration::from_secs(5)));
