@@ -1,5 +1,5 @@
 //! A chat as there are many in public: whatever one client says goes to every client. Under the path `/others` it does
-//! not go back to the one who said it.
+//! not go back to the one who said it, who gets a receipt instead.
 //!
 //! It is nothing of Dunlin's, and shows how the swarm drives such an app:
 //!
@@ -52,8 +52,13 @@ async fn talk(stream: TcpStream, number: u64, said: Arc<broadcast::Sender<(u64, 
     loop {
         tokio::select! {
             message = socket.next() => match message {
-                // Nobody may be there to hear it.
-                Some(Ok(Message::Text(text))) => drop(said.send((number, text))),
+                Some(Ok(Message::Text(text))) => {
+                    // Nobody may be there to hear it.
+                    drop(said.send((number, text)));
+                    if !hears_itself && socket.send(Message::text(r#"{"received":true}"#)).await.is_err() {
+                        return;
+                    }
+                }
                 Some(Ok(_)) => {}
                 _ => return,
             },

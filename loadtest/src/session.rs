@@ -558,6 +558,9 @@ impl Session<'_> {
             }
         }
         let Some((at, which)) = found else {
+            if app.ignored.iter().any(|text| contains(bytes, text)) {
+                return;
+            }
             let is_error = app.error_contains.as_ref().is_some_and(|text| contains(bytes, text));
             let kind = match (is_error, stamp) {
                 (true, _) => "error frame",

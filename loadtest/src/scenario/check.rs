@@ -271,6 +271,7 @@ fn app(given: file::Target, base: &std::path::Path) -> Result<App, String> {
         push_contains: given.push.map(|push| push.contains),
         cause: given.cause.map(|given| cause(given, base)).transpose()?,
         error_contains: given.error,
+        ignored: given.ignore,
         messages: messages.collect::<Result<_, _>>()?,
     })
 }

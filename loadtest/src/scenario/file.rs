@@ -122,6 +122,8 @@ pub(super) struct Target {
     pub(super) cause: Option<Cause>,
     pub(super) error: Option<String>,
     #[serde(default)]
+    pub(super) ignore: Vec<String>,
+    #[serde(default)]
     pub(super) messages: Vec<MessageType>,
 }
 

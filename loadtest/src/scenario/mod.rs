@@ -115,6 +115,8 @@ pub(crate) struct App {
     pub(crate) cause: Option<Cause>,
     /// A frame with this text and no stamp is an error.
     pub(crate) error_contains: Option<String>,
+    /// A frame with one of these texts is neither a push nor an answer, and yet expected.
+    pub(crate) ignored: Vec<String>,
     pub(crate) messages: Vec<MessageType>,
 }
 

@@ -45,6 +45,9 @@ async fn who_says_something_need_not_hear_it() {
         "--set=target.cause.socket.returns_to_sender=false",
     ];
     let finished = play(&scenario, &[&[&target[..]][..], &others].concat()).await;
-    let reach = reach(&finished.measured());
+    let measured = finished.measured();
+    let reach = reach(&measured);
     assert_eq!((reach.expected, reach.received), (570, 570), "{}", finished.stderr);
+    // Receipts are expected, and are neither pushes nor answers.
+    assert_eq!(measured.errors, []);
 }
