@@ -230,7 +230,7 @@ impl Session<'_> {
                     self.reply_in_turn().await
                 }
                 Next::Frame(end) => Err(self.dropped(end)),
-                Next::Command(command) => self.command(command).await,
+                Next::Command(command) => Box::pin(self.command(command)).await,
                 Next::Deadline => self.deadline().await,
                 Next::Full => return Pause::Full,
             };
@@ -406,7 +406,8 @@ impl Session<'_> {
         }
         let kind = self.sent % scenario.messages.len() as u32;
         self.sent += 1;
-        self.message(kind as u16, self.sent, clock::now_ns()).await
+        // In memory of its own: a client is mostly one that waits.
+        Box::pin(self.message(kind as u16, self.sent, clock::now_ns())).await
     }
 
     async fn send(&mut self, text: String) -> Result<(), End> {

@@ -24,7 +24,7 @@ use crate::target::WsTarget;
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes that a read can take at once: a push has about 150, and tungstenite allocates the buffer for good.
-const READ_BUFFER_BYTES: usize = 1024;
+const READ_BUFFER_BYTES: usize = 512;
 
 /// Clients per source address: an address has some 28,000 ports to one destination, and closed ones linger.
 const CLIENTS_PER_SOURCE: usize = 10_000;

@@ -70,13 +70,14 @@ async fn session_of(
     loop {
         let opened = Instant::now();
         let mut ended = false;
-        let end = match session::connect(swarm, slot, number, intended_ns).await {
+        // In memory of their own, for as long as they last: a client is mostly one that waits.
+        let end = match Box::pin(session::connect(swarm, slot, number, intended_ns)).await {
             Err(reason) => {
                 row(user, ("CONNECT", "handshake"), opened.elapsed(), Some(&reason)).await?;
                 End::Dropped(String::new(), reason)
             }
             Ok(mut session) => {
-                let mut end = session.begin().await.err();
+                let mut end = Box::pin(session.begin()).await.err();
                 while end.is_none() {
                     match session.run().await {
                         Pause::Ended(how) => end = Some(how),
@@ -95,7 +96,7 @@ async fn session_of(
                         row(user, ("SOCKET", "dropped"), opened.elapsed(), Some(text)).await?;
                     }
                 }
-                report(swarm, user, &session.close(&end).await).await?;
+                report(swarm, user, &Box::pin(session.close(&end)).await).await?;
                 end
             }
         };
