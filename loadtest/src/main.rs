@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         }
     };
     init_log();
+    // goose brings a second provider, and the MQTT client asks for a default, which two of them do not make. Once is always.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let result = match &cli.command {
         Command::Run(args) => swarm(args),
         Command::Merge(args) => merge(args),

@@ -8,7 +8,7 @@ use crate::swarm::{ended, reach, times};
 
 #[path = "../../examples/chat.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
-mod server;
+pub(crate) mod server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_reads_what_one_of_them_says() {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_target;
 mod chat;
+mod doors;
 mod echo;
 mod honest;
 mod manifests;
