@@ -12,5 +12,8 @@
 pub mod groups;
 pub mod null_management;
 pub mod pairs;
+mod place;
+mod recorded;
+mod server;
 
 pub use dunlin_bench_data as data;

@@ -9,13 +9,12 @@ use dunlin_events::{ConnectionId, limits::BATCH_WRITE_ITEMS_MAX};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{
-    recorded::{Recorder, Replay},
-    server,
-};
 use crate::{
     data::{NOW, connection_id, connection_ids, size_name, topic},
     pairs::{Group, Pair, Stopwatch, Work},
+    place::Place,
+    recorded::{Recorder, Replay},
+    server,
 };
 
 /// Topics of a list that is replaced; half of them stay.
@@ -148,7 +147,8 @@ fn steps_pair(measured: &[Step], back: &[Step]) -> Pair {
             client.steps(&back);
         }
         iterations
-    });
+    })
+    .at(Place::Server);
     let mut replay = Replay::to(server);
     let reference = Work::custom(move |iterations, stopwatch: &mut Stopwatch| {
         for _ in 0..iterations {
@@ -156,7 +156,8 @@ fn steps_pair(measured: &[Step], back: &[Step]) -> Pair {
             replay.say(&back_requests);
         }
         iterations
-    });
+    })
+    .at(Place::Server);
     Pair::new(subject, "the same requests on a bare socket", reference)
 }
 
@@ -168,13 +169,15 @@ fn enumerate_pair(subscribers: u64, page_max: usize) -> Pair {
     let requests = recorder.take();
 
     let client = Client::new(server);
-    let subject = Work::each(move || client.enumerate(page_max), move |found| assert_eq!(*found, subscribers));
+    let subject = Work::each(move || client.enumerate(page_max), move |found| assert_eq!(*found, subscribers))
+        .at(Place::Server);
     let replay = Rc::new(RefCell::new(Replay::to(server)));
     let answer_bytes = replay.borrow_mut().say(&requests);
     let reference = Work::each(
         move || replay.borrow_mut().say(&requests),
         move |bytes| assert_eq!(*bytes, answer_bytes),
-    );
+    )
+    .at(Place::Server);
     Pair::new(subject, "the same requests on a bare socket", reference)
 }
 

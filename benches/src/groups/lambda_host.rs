@@ -17,10 +17,11 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use super::recorded::{connect, header_value, head};
 use crate::{
     data::{list_body, message_event},
     pairs::{Group, Pair, Stopwatch, Work},
+    place::{Place, Stay},
+    recorded::{connect, head, header_value},
 };
 
 /// The function's process does nothing but tell where it is asked to call; the benchmark calls there instead.
@@ -75,8 +76,10 @@ fn function_address(pipe: &Path) -> SocketAddr {
     address.parse().expect("it is an address and a port")
 }
 
-/// The function: sends each event back, over one connection, until the host goes away.
+/// The function: sends each event back, over one connection, until the host goes away. On the core of the side that it answers:
+/// the price of waking another one would be most of what is measured, and not the host's.
 fn serve(host: SocketAddr) -> Option<()> {
+    Stay::on(Place::Server).for_good();
     let mut host = connect(host);
     let mut message = Vec::new();
     loop {
@@ -121,6 +124,7 @@ fn invoke(payload: &Bytes) -> Work {
             })
         })
     })
+    .at(Place::Server)
 }
 
 /// Answers the same two requests of the same function with bytes that are ready.
@@ -155,6 +159,7 @@ fn bare(payload: &Bytes) -> Work {
             answered
         })
     })
+    .at(Place::Server)
 }
 
 #[cfg(test)]

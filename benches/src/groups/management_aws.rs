@@ -16,10 +16,12 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use super::{recorded::Recorder, server};
 use crate::{
     data::connection_id,
     pairs::{Group, Pair, Stopwatch, Work},
+    place::Place,
+    recorded::Recorder,
+    server,
 };
 
 /// Bytes of a post.
@@ -68,6 +70,7 @@ fn posts(client: impl ManagementClient) -> Work {
             .fold(0, async |sum, outcome| sum + u64::from(outcome == PostOutcome::Delivered));
         stopwatch.measure(|| runtime.block_on(posted))
     })
+    .at(Place::Server)
 }
 
 /// Writes what the lean client wrote, on as many sockets as there are posts at a time, and reads each answer.
@@ -93,6 +96,7 @@ fn bare_posts(server: SocketAddr) -> Work {
             .fold(0, async |sum, taken| sum + u64::from(taken));
         stopwatch.measure(|| runtime.block_on(posted))
     })
+    .at(Place::Server)
 }
 
 async fn connect(server: SocketAddr) -> TcpStream {

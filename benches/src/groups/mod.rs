@@ -1,7 +1,4 @@
-//! What is measured, a module for each group.
-
-mod recorded;
-mod server;
+//! What is measured: each module here is a group, and nothing else is.
 
 use std::process::ExitCode;
 
@@ -48,6 +45,23 @@ groups![
 /// The first parts of the ids that `cargo xtask bench` measures by itself, and of what nobody measures yet.
 #[cfg(test)]
 const MEASURED_ELSEWHERE: [&str; 3] = ["local", "swarm", "capacity"];
+
+/// `cargo xtask bench` knows the groups by their files, before it has built anything.
+#[cfg(test)]
+#[test]
+fn every_module_is_a_group() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/groups");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut modules: Vec<String> =
+        files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    modules.retain(|module| module != "mod");
+    modules.sort();
+    let ids = all().into_iter().flat_map(Group::into_entries).map(|entry| entry.id);
+    let mut groups: Vec<String> = ids.map(|id| id.split('/').next().unwrap().to_owned()).collect();
+    groups.sort();
+    groups.dedup();
+    assert_eq!(modules, groups);
+}
 
 #[cfg(test)]
 #[test]

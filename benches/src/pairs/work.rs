@@ -3,6 +3,7 @@
 use std::{fmt, hint::black_box, time::Duration};
 
 use super::clock::{Clock, Stopwatch};
+use crate::place::{Place, Stay};
 
 /// Does so many iterations, and says how many it has seen done.
 type Run = dyn FnMut(u64, &mut Stopwatch) -> u64;
@@ -11,6 +12,7 @@ type Run = dyn FnMut(u64, &mut Stopwatch) -> u64;
 pub struct Work {
     run: Box<Run>,
     clock: Clock,
+    place: Option<Place>,
 }
 
 /// What a block of work took.
@@ -71,12 +73,17 @@ impl Work {
     /// Whatever does so many iterations by itself. It says to the stopwatch what to measure, and returns how many iterations it
     /// has seen done, by looking at the bytes that came out: a number that it only hands on proves nothing.
     pub fn custom(run: impl FnMut(u64, &mut Stopwatch) -> u64 + 'static) -> Self {
-        Work { run: Box::new(run), clock: Clock::default() }
+        Work { run: Box::new(run), clock: Clock::default(), place: None }
     }
 
     /// Counts the processor time of others than this thread.
     pub fn on(self, clock: Clock) -> Self {
         Work { clock, ..self }
+    }
+
+    /// Keeps this thread in a place meanwhile, where another one answers it.
+    pub(crate) fn at(self, place: Place) -> Self {
+        Work { place: Some(place), ..self }
     }
 
     /// Does it so many times.
@@ -85,6 +92,7 @@ impl Work {
     ///
     /// If not everything was done, or a result is wrong.
     pub(super) fn block(&mut self, iterations: u64) -> Block {
+        let _stay = self.place.map(Stay::on);
         let mut stopwatch = Stopwatch::new(self.clock.clone());
         let done = (self.run)(iterations, &mut stopwatch);
         assert_eq!(done, iterations, "not everything was done that was to be measured");

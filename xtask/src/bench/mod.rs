@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     build::{self, Profile},
-    command::{cargo, line, report_dir},
+    command::{cargo, line, report_dir, root},
     interrupt::Interrupts,
 };
 
@@ -76,6 +76,9 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// The groups that are not those of the program `pairs`.
 const LOCAL: &str = "local";
 const SWARM: &str = "swarm";
+
+/// Where each of the other groups is a module.
+const GROUPS: &str = "benches/src/groups";
 
 /// Between two pictures of a progress line.
 const TICK: Duration = Duration::from_millis(120);
@@ -158,9 +161,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn measure(args: &Args, interrupts: &Interrupts) -> Result<ExitCode> {
     let (target, promises) = (Target::of(args)?, Promises::read()?);
+    check_names(&args.only)?;
     let effort = if args.quick { QUICK } else { FULL };
     let program = Program::new(build_all()?)?;
-    let groups = wanted(&program, &args.only)?;
+    let groups = wanted(&program, &args.only);
     let needs_functions = groups.iter().any(|group| [LOCAL, SWARM].contains(group));
     if needs_functions {
         build::place_functions(Profile::Release)?;
@@ -225,13 +229,29 @@ fn write(file: &Path, text: String) -> Result<()> {
     })
 }
 
-/// The groups to measure, in the order of the report.
-fn wanted<'a>(program: &'a Program, only: &[String]) -> Result<Vec<&'a str>> {
-    let all: Vec<&str> = program.groups().into_iter().chain([LOCAL, SWARM]).collect();
-    if let Some(unknown) = only.iter().find(|only| !all.contains(&only.as_str())) {
-        bail!(WrongInput(format!("there is no group `{unknown}`; there are {}", all.join(", "))));
+/// Refuses a name that no group has, before minutes are spent on a build.
+fn check_names(only: &[String]) -> Result<()> {
+    let entries = fs::read_dir(root().join(GROUPS)).with_context(|| format!("cannot list {GROUPS}"))?;
+    let mut all = vec![LOCAL.to_owned(), SWARM.to_owned()];
+    for entry in entries {
+        let module = entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if module != "mod" {
+            all.push(module);
+        }
     }
-    Ok(all.into_iter().filter(|group| only.is_empty() || only.iter().any(|only| only == group)).collect())
+    all.sort();
+    match only.iter().find(|only| !all.contains(only)) {
+        Some(unknown) => {
+            bail!(WrongInput(format!("there is no group `{unknown}`; there are {}", all.join(", "))))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The groups to measure, in the order of the report.
+fn wanted<'a>(program: &'a Program, only: &[String]) -> Vec<&'a str> {
+    let all = program.groups().into_iter().chain([LOCAL, SWARM]);
+    all.filter(|group| only.is_empty() || only.iter().any(|only| only == group)).collect()
 }
 
 impl Target {
@@ -359,6 +379,22 @@ mod tests {
         for odd in ["http://localhost", "wss://example.com/dev", "remote"] {
             let error = target(odd, None).err().unwrap();
             assert!(error.is::<WrongInput>(), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_group_is_named_beside_those_there_are() {
+        let names =
+            |names: &[&str]| check_names(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        names(&["handler", "gateway", "local", "swarm"]).unwrap();
+        for unknown in ["nonsense", "mod", ""] {
+            let error = names(&["handler", unknown]).unwrap_err();
+            assert!(error.is::<WrongInput>(), "{error:#}");
+            let said = error.to_string();
+            assert!(
+                said.starts_with(&format!("there is no group `{unknown}`; there are connection_store, ")),
+                "{said}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ mod self_check;
 mod sides;
 mod timed;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -86,6 +86,10 @@ const EXIT_UNDECIDED: u8 = 2;
 const EXIT_INPUT: u8 = 64;
 const EXIT_INTERRUPTED: u8 = 130;
 
+/// A revision or a path that cannot be compared: the caller's mistake, in a sentence.
+#[derive(Debug)]
+struct BadInput(String);
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let interrupts = Interrupts::listen()?;
     match compare(args, &interrupts) {
@@ -94,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("interrupted; the worktree is removed");
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
-        Err(error) if error.is::<sides::BadRevision>() => {
+        Err(error) if error.is::<BadInput>() => {
             eprintln!("error: {error:#}");
             Ok(ExitCode::from(EXIT_INPUT))
         }
@@ -112,7 +116,7 @@ fn compare(args: &Args, interrupts: &Interrupts) -> Result<ExitCode> {
         println!("there is no earlier revision to compare with; the gate checks itself instead");
         return self_check::run(args, &counter, interrupts);
     };
-    let Some(sides) = Sides::build(&base, wanted == "auto", interrupts)? else {
+    let Some(sides) = Sides::build(&base, wanted == "auto", args.only.as_deref(), interrupts)? else {
         println!("{} has no paths to compare with; the gate checks itself instead", base.short());
         return self_check::run(args, &counter, interrupts);
     };
@@ -138,6 +142,14 @@ fn measure(
     notes.extend(counter.left_out().map(str::to_owned));
     Ok(Report { findings, notes, incomplete: counter.lacks_a_tool() })
 }
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
 
 impl Verdict {
     /// The exit code of a run whose worst verdict this is.

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::BadInput;
 use crate::command::{line, wait};
 
 /// Longer than any run of a path takes, under valgrind too.
@@ -96,13 +97,22 @@ pub(super) fn common(base: &Program, head: &Program, only: Option<&str>) -> Resu
     let gone =
         base.iter().filter(|path| !has(&head, &path.name)).map(|path| format!("{} is gone", path.name));
     let notes = new.chain(gone).collect();
-    let wanted = |path: &&Path| has(&base, &path.name) && only.is_none_or(|only| path.name.contains(only));
-    let paths: Vec<Path> = head.iter().filter(wanted).cloned().collect();
-    if paths.is_empty() {
-        let names: Vec<&str> = head.iter().map(|path| path.name.as_str()).collect();
-        bail!("no path is left to compare; there are {}", names.join(", "));
+    let both: Vec<Path> = head.iter().filter(|path| has(&base, &path.name)).cloned().collect();
+    Ok((wanted(&both, only)?, notes))
+}
+
+/// Those whose name contains `only`, of which there must be one.
+pub(super) fn wanted(paths: &[Path], only: Option<&str>) -> Result<Vec<Path>> {
+    let is_wanted = |path: &&Path| only.is_none_or(|only| path.name.contains(only));
+    let wanted: Vec<Path> = paths.iter().filter(is_wanted).cloned().collect();
+    if wanted.is_empty() {
+        let names: Vec<&str> = paths.iter().map(|path| path.name.as_str()).collect();
+        bail!(BadInput(match only {
+            Some(only) => format!("no path has {only:?} in its name; there are {}", names.join(", ")),
+            None => "the two revisions have no path in common".to_owned(),
+        }));
     }
-    Ok((paths, notes))
+    Ok(wanted)
 }
 
 /// What a command prints. It must succeed, and in time.
@@ -149,4 +159,24 @@ pub(super) fn is_there(tool: &str) -> bool {
 /// A file in the folder of this side's program, for what a tool writes.
 pub(super) fn scratch(program: &Program, name: &str) -> PathBuf {
     program.file.parent().unwrap_or_else(|| FilePath::new(".")).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_path_has_is_bad_input() {
+        let path = |name: &str| Path { name: name.to_owned(), count_operations: 1, trace_operations: 1 };
+        let paths = [path("gateway/echo"), path("handler/message")];
+        assert_eq!(wanted(&paths, Some("echo")).unwrap(), [path("gateway/echo")]);
+        assert_eq!(wanted(&paths, None).unwrap(), paths);
+        let error = wanted(&paths, Some("nonsense")).unwrap_err();
+        assert!(error.is::<BadInput>());
+        assert_eq!(
+            error.to_string(),
+            "no path has \"nonsense\" in its name; there are gateway/echo, handler/message"
+        );
+        assert!(wanted(&[], None).unwrap_err().is::<BadInput>());
+    }
 }

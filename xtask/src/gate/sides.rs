@@ -1,7 +1,6 @@
 //! The two sides: the working tree, and a revision in a worktree of its own.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -10,8 +9,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
+    BadInput,
     interrupt::Interrupts,
-    program::{Program, finish},
+    program::{Program, finish, wanted},
 };
 use crate::command::{cargo, line, report_dir, root};
 
@@ -22,18 +22,6 @@ const PACKAGE_MANIFEST: &str = "benches/paths/Cargo.toml";
 
 /// A build from nothing takes minutes on two busy cores.
 const BUILD_TIME_MAX: Duration = Duration::from_secs(3_600);
-
-/// A revision that cannot be compared with: the caller's mistake.
-#[derive(Debug)]
-pub(super) struct BadRevision(String);
-
-impl fmt::Display for BadRevision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadRevision {}
 
 /// A commit, by its whole id.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +46,7 @@ impl Base {
         if wanted != "auto" {
             let commit = commit(wanted);
             let unknown = || {
-                BadRevision(format!(
+                BadInput(format!(
                     "{wanted:?} is no revision of this repository; name a commit, branch or tag"
                 ))
             };
@@ -89,25 +77,25 @@ impl Sides {
     pub(super) fn build(
         base: &Commit,
         may_lack_paths: bool,
+        only: Option<&str>,
         interrupts: &Interrupts,
     ) -> Result<Option<Self>> {
         if git(&["cat-file", "-e", &format!("{}:{PACKAGE_MANIFEST}", base.0)]).is_none() {
             if may_lack_paths {
                 return Ok(None);
             }
-            bail!(BadRevision(format!(
-                "{} has no {PACKAGE_MANIFEST}: it is older than the gate",
-                base.short()
-            )));
+            bail!(BadInput(format!("{} has no {PACKAGE_MANIFEST}: it is older than the gate", base.short())));
         }
         let (head, head_name) = build_head()?;
+        // Before minutes are spent on the base.
+        wanted(&head.paths()?, only)?;
         interrupts.check()?;
         let worktree = Worktree::add(base)?;
         let program = build(&worktree.dir, &folder()?.join("base")).map_err(|error| {
             if interrupts.came() {
                 error
             } else {
-                BadRevision(format!("{} does not build: {error:#}", base.short())).into()
+                BadInput(format!("{} does not build: {error:#}", base.short())).into()
             }
         })?;
         Ok(Some(Sides {
@@ -214,7 +202,7 @@ mod tests {
     #[test]
     fn an_unknown_revision_is_named() {
         let error = Base::find("no-such-branch").err().unwrap();
-        assert!(error.is::<BadRevision>());
+        assert!(error.is::<BadInput>());
         assert!(error.to_string().starts_with("\"no-such-branch\" is no revision"), "{error}");
         assert!(Base::find("--help").is_err());
     }

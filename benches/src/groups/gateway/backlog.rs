@@ -13,7 +13,10 @@ use super::{
     payload, push,
     subject::{self, API_ID, Answer, CONTROL_TOKEN},
 };
-use crate::pairs::{Group, Pair, Work};
+use crate::{
+    pairs::{Group, Pair, Work},
+    place::Place,
+};
 
 /// Connections with a backlog.
 const SOCKETS: usize = 1_000;
@@ -31,7 +34,7 @@ pub(super) fn fill(group: &mut Group) {
 fn drains() -> Work {
     let gateway = subject::gateway(Answer::ConnectionId);
     let server = subject::serve(&gateway);
-    let (ids, readers) = push::connect(server.address, SOCKETS);
+    let (ids, readers) = push::connect(server.address, SOCKETS, Place::Client);
     let mut control = Control(tcp(server.address));
     let post = Post::new(payload(PAYLOAD_BYTES).as_bytes()).expect("a short text");
     let mut sent = 0;

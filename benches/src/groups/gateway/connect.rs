@@ -5,7 +5,7 @@ use std::{io::Write, net::TcpStream, sync::atomic::Ordering::Relaxed};
 use super::{
     bare,
     client::{await_101, handshake_request, tcp, wait_until},
-    server::{Server, Stay},
+    server::Server,
     subject::{self, Answer},
 };
 use crate::pairs::{Group, Pair, Work};
@@ -32,7 +32,6 @@ fn connects(server: Server, open: impl Fn() -> u64 + 'static) -> Work {
     let request = handshake_request(server.address);
     let address = server.address;
     server.work(move |iterations, stopwatch| {
-        let _stay = Stay::client();
         let mut left = iterations;
         let mut sockets: Vec<TcpStream> = Vec::new();
         while left > 0 {

@@ -6,7 +6,7 @@ use super::{
     PAYLOAD_BYTES, bare,
     client::{expect, masked, text_frame, web_socket},
     payload,
-    server::{Server, Stay},
+    server::Server,
     subject::{self, Answer},
 };
 use crate::pairs::{Basis, Group, Pair, Work};
@@ -52,7 +52,6 @@ fn round_trips(server: Server) -> Work {
     let text = payload(PAYLOAD_BYTES);
     let (message, answer) = (masked(&text), text_frame(&text));
     server.work(move |iterations, stopwatch| {
-        let _stay = Stay::client();
         let started = stopwatch.start();
         for _ in 0..iterations {
             stopwatch.latency(round_trip(&mut socket, &message, &answer));

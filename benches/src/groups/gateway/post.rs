@@ -17,7 +17,7 @@ use super::{
     PAYLOAD_BYTES, bare,
     client::{expect, masked, read_text, tcp, text_frame, web_socket},
     payload,
-    server::{Server, Stay},
+    server::Server,
     subject::{self, ACCESS_KEY_ID, Answer, REGION, SECRET_ACCESS_KEY},
 };
 use crate::pairs::{Group, Pair, Work};
@@ -91,7 +91,6 @@ fn posts(server: Server, mut socket: TcpStream, request: Vec<u8>) -> Work {
     let mut poster = tcp(server.address);
     let frame = text_frame(&payload(PAYLOAD_BYTES));
     server.work(move |iterations, stopwatch| {
-        let _stay = Stay::client();
         let started = stopwatch.start();
         for _ in 0..iterations {
             let sent = Instant::now();

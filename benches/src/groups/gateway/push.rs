@@ -23,10 +23,13 @@ use super::{
     PAYLOAD_BYTES, bare,
     client::{masked, read_text, text_frame, wait_until, web_socket},
     payload,
-    server::{Server, Stay},
+    server::Server,
     subject::{self, API_ID, Answer},
 };
-use crate::pairs::{Group, Pair, Work};
+use crate::{
+    pairs::{Group, Pair, Work},
+    place::{Place, Stay},
+};
 
 /// Connections that get the message.
 const SOCKETS: usize = 2_000;
@@ -39,7 +42,7 @@ pub(super) fn fill(group: &mut Group) {
 pub(super) fn posts(sockets: usize) -> Work {
     let gateway = subject::gateway(Answer::ConnectionId);
     let server = subject::serve(&gateway);
-    let (ids, readers) = connect(server.address, sockets);
+    let (ids, readers) = connect(server.address, sockets, Place::Server);
     let post = Post::new(payload(PAYLOAD_BYTES).as_bytes()).expect("a short text");
     let mut next = (0..sockets).cycle();
     deliveries(server, readers, move || {
@@ -57,28 +60,29 @@ fn writes(sockets: usize) -> Work {
         (0..sockets).map(|_| receiver.blocking_recv().expect("each of them shook hands")).collect();
     let frame = text_frame(&payload(PAYLOAD_BYTES));
     let mut next = (0..sockets).cycle();
-    deliveries(server, Readers::start(clients), move || {
+    deliveries(server, Readers::start(clients, Place::Server), move || {
         let to = next.next().expect("a cycle has no end");
         let written = streams[to].try_write(&frame).expect("the clients read");
         assert_eq!(written, frame.len(), "the clients read");
     })
 }
 
-/// The processor time of this thread alone: what the server still has to do is none of a delivery.
+/// The processor time of this thread alone: what the server still has to do is none of a delivery. Who reads is where the server
+/// was, so that each delivery wakes another core on both sides.
 fn deliveries(server: Server, readers: Readers, mut deliver: impl FnMut() + 'static) -> Work {
     let mut sent = 0;
     Work::custom(move |iterations, stopwatch| {
         let _server: &Server = &server;
-        let _stay = Stay::client();
         stopwatch.measure(|| (0..iterations).for_each(|_| deliver()));
         sent += iterations;
         readers.wait_for(sent);
         iterations
     })
+    .at(Place::Client)
 }
 
-/// Connects so many clients of the gateway; also returns their connections' ids.
-pub(super) fn connect(address: SocketAddr, sockets: usize) -> (Vec<String>, Readers) {
+/// Connects so many clients of the gateway, which read in a place of their own; also returns their connections' ids.
+pub(super) fn connect(address: SocketAddr, sockets: usize, place: Place) -> (Vec<String>, Readers) {
     use std::io::Write;
 
     let hello = masked("who am I?");
@@ -89,7 +93,7 @@ pub(super) fn connect(address: SocketAddr, sockets: usize) -> (Vec<String>, Read
             (read_text(&mut socket), socket)
         })
         .unzip();
-    (ids, Readers::start(clients))
+    (ids, Readers::start(clients, place))
 }
 
 /// A thread that reads what all clients get, and compares it.
@@ -101,12 +105,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    fn start(clients: Vec<std::net::TcpStream>) -> Self {
+    fn start(clients: Vec<std::net::TcpStream>, place: Place) -> Self {
         let received = Arc::new(AtomicU64::new(0));
         let (alive, ended) = oneshot::channel::<()>();
         let (sender, started) = sync_channel(0);
         let counted = Arc::clone(&received);
         thread::spawn(move || {
+            Stay::on(place).for_good();
             let runtime =
                 Builder::new_current_thread().enable_all().build().expect("a runtime needs only memory");
             runtime.block_on(async {

@@ -6,11 +6,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_util::sync::CancellationToken;
 
-use crate::pairs::{Clock, Stopwatch, ThreadClock, Work};
+use crate::{
+    pairs::{Clock, Stopwatch, ThreadClock, Work},
+    place::{Place, Stay},
+};
 
 /// Serves until it is dropped.
 #[derive(Debug)]
@@ -23,14 +25,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Work that this server does, by its processor time; it lives as long as that.
+    /// Work that this server does, by its processor time, with the client on another core; it lives as long as that.
     pub(super) fn work(self, mut run: impl FnMut(u64, &mut Stopwatch) -> u64 + 'static) -> Work {
         let clock = self.clock.clone();
         let run = move |iterations, stopwatch: &mut Stopwatch| {
             let _server: &Server = &self;
             run(iterations, stopwatch)
         };
-        Work::custom(run).on(clock)
+        Work::custom(run).on(clock).at(Place::Client)
     }
 
     /// Runs `serve` on a free port of 127.0.0.1, until its future ends or the server is dropped.
@@ -39,7 +41,7 @@ impl Server {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let thread = thread::spawn(move || {
-            stay_on(Place::Server);
+            Stay::on(Place::Server).for_good();
             let runtime =
                 Builder::new_current_thread().enable_all().build().expect("a runtime needs only memory");
             runtime.block_on(async {
@@ -60,43 +62,6 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || thread::panicking(), "the server panicked");
-        }
-    }
-}
-
-/// Where a thread runs. For a round trip of microseconds it decides everything whether the kernel wakes the other side on the same
-/// core or on another one, so both sides of a pair get the same places.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Server,
-    Client,
-}
-
-/// Keeps this thread on one core, if the machine has two for them; returns where it was allowed to run before.
-fn stay_on(place: Place) -> Option<CpuSet> {
-    let allowed = sched_getaffinity(None).ok()?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-    let (first, second) = (cores.next()?, cores.next()?);
-    let mut one = CpuSet::new();
-    one.set(if place == Place::Server { first } else { second });
-    sched_setaffinity(None, &one).ok()?;
-    Some(allowed)
-}
-
-/// Keeps this thread in a client's place until it is dropped.
-pub(super) struct Stay(Option<CpuSet>);
-
-impl Stay {
-    pub(super) fn client() -> Self {
-        Stay(stay_on(Place::Client))
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        if let Some(allowed) = &self.0 {
-            // Where it fails the thread stays where it is, which harms no figure of this group.
-            let _ = sched_setaffinity(None, allowed);
         }
     }
 }

@@ -12,19 +12,19 @@ use std::{
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Stands between a client and its server, and keeps the requests. Its threads end with the program.
-pub(super) struct Recorder {
-    pub(super) address: SocketAddr,
+pub(crate) struct Recorder {
+    pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// A connection to a server that says what was recorded.
-pub(super) struct Replay {
+pub(crate) struct Replay {
     socket: BufReader<TcpStream>,
     body: Vec<u8>,
 }
 
 impl Recorder {
-    pub(super) fn start(server: SocketAddr) -> Self {
+    pub(crate) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +39,7 @@ impl Recorder {
     }
 
     /// The requests since the last call, in the order of their ends.
-    pub(super) fn take(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn take(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -58,7 +58,7 @@ fn forward(client: TcpStream, server: SocketAddr, kept: &Mutex<Vec<Vec<u8>>>) ->
     }
 }
 
-pub(super) fn connect(server: SocketAddr) -> BufReader<TcpStream> {
+pub(crate) fn connect(server: SocketAddr) -> BufReader<TcpStream> {
     let socket = TcpStream::connect(server).expect("the server accepts");
     socket.set_nodelay(true).expect("a fresh socket takes its options");
     BufReader::with_capacity(HEAD_BYTES_MAX, socket)
@@ -75,7 +75,7 @@ fn message(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 }
 
 /// Reads to the end of the headers, and says how long the body is.
-pub(super) fn head(socket: &mut BufReader<TcpStream>, into: &mut Vec<u8>) -> Option<usize> {
+pub(crate) fn head(socket: &mut BufReader<TcpStream>, into: &mut Vec<u8>) -> Option<usize> {
     let begins_at = into.len();
     loop {
         let line_at = into.len();
@@ -91,7 +91,7 @@ pub(super) fn head(socket: &mut BufReader<TcpStream>, into: &mut Vec<u8>) -> Opt
 }
 
 /// The value of a header; `name` in lower case.
-pub(super) fn header_value<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+pub(crate) fn header_value<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
     let value = |line: &'a [u8]| {
         let (found, rest) = line.split_at_checked(name.len())?;
         let value = rest.strip_prefix(b":").filter(|_| found.eq_ignore_ascii_case(name.as_bytes()))?;
@@ -101,12 +101,12 @@ pub(super) fn header_value<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
 }
 
 impl Replay {
-    pub(super) fn to(server: SocketAddr) -> Self {
+    pub(crate) fn to(server: SocketAddr) -> Self {
         Replay { socket: connect(server), body: Vec::new() }
     }
 
     /// Says all of it, one request after the other, and returns how many bytes of answers came.
-    pub(super) fn say(&mut self, requests: &[Vec<u8>]) -> usize {
+    pub(crate) fn say(&mut self, requests: &[Vec<u8>]) -> usize {
         let mut bytes = 0;
         for request in requests {
             self.socket.get_mut().write_all(request).expect("the server reads");
