@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod command;
 mod conformance;
+mod cpu;
 mod gate;
 mod interrupt;
 mod load;

@@ -92,6 +92,8 @@ struct Rounds {
     slower: u32,
     caught: u32,
     pairs: Option<u32>,
+    #[serde(default)]
+    spread_percent: BTreeMap<String, f64>,
 }
 
 /// Takes the figures of a run over, and writes the page anew.
@@ -294,7 +296,7 @@ fn gate(page: &mut String, records: &[(String, GateRecord)], machines: &[&str]) 
     for (name, record) in records {
         let machine = machines.iter().position(|machine| *machine == record.machine).map_or(0, |at| at + 1);
         for (layer, rounds) in [("counted", &record.counted), ("processor time", &record.time)] {
-            let Some(Rounds { same, false_alarms, slower, caught, pairs }) = rounds else { continue };
+            let Some(Rounds { same, false_alarms, slower, caught, pairs, .. }) = rounds else { continue };
             let how = match pairs {
                 Some(pairs) => format!("drawn from {pairs} recorded pairs of each kind"),
                 None => "full runs".to_owned(),
@@ -305,6 +307,17 @@ fn gate(page: &mut String, records: &[(String, GateRecord)], machines: &[&str]) 
                 "| {name} | {layer} | {same} | {false_alarms} | {slower} | {caught} | {how} | `{revision}` [{machine}] |"
             )?;
         }
+    }
+    let spreads = records.iter().filter_map(|(_, record)| Some(&record.time.as_ref()?.spread_percent));
+    for spread in spreads.filter(|spread| !spread.is_empty()) {
+        let each: Vec<String> =
+            spread.iter().map(|(path, percent)| format!("`{path}` {percent} %")).collect();
+        writeln!(
+            page,
+            "\nBy so much a single pair of a program with itself is off in processor time (one standard deviation; a verdict has \
+             twenty pairs\nor more): {}.",
+            each.join(", ")
+        )?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `cargo xtask bench`: the main job. Each crate beside its references, then the whole stack, then a swarm of clients on it.
 
-mod cpu;
 mod documents;
 pub(crate) mod machine;
 mod page;

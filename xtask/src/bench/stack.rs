@@ -10,14 +10,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::{
-    Effort, Target, cpu, median,
+    Effort, Target, median,
     report::{Measure, Unit},
     spinner,
 };
 use crate::{
     build::{Profile, program_path},
     command::{line, report_dir, root},
-    local_stack,
+    cpu, local_stack,
 };
 
 /// The figures of [`local`].

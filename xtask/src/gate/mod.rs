@@ -12,10 +12,11 @@ mod report;
 mod self_check;
 mod sides;
 mod timed;
+mod worker;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::interrupt;
@@ -120,6 +121,12 @@ fn compare(args: &Args, interrupts: &Interrupts) -> Result<ExitCode> {
         println!("{} has no paths to compare with; the gate checks itself instead", base.short());
         return self_check::run(args, &counter, interrupts);
     };
+    if !args.without.contains(&Layer::Time) && !sides.base.has_blocks()? {
+        bail!(BadInput(format!(
+            "{} is older than how times are compared; compare with a later revision, or --without time",
+            sides.base_name
+        )));
+    }
     let mut report = measure(&sides.base, &sides.head, args, &counter, interrupts)?;
     report.accept(&sides.accepted);
     report.print(&format!("{} against {}", sides.head_name, sides.base_name));

@@ -16,6 +16,9 @@ use crate::command::{line, wait};
 /// Longer than any run of a path takes, under valgrind too.
 const RUN_TIME_MAX: Duration = Duration::from_secs(180);
 
+/// The first version of the program's words that has blocks.
+const BLOCKS_VERSION: u32 = 2;
+
 /// One side's program.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -33,6 +36,12 @@ pub(super) struct Path {
     pub(super) count_operations: u64,
     /// The same under valgrind.
     pub(super) trace_operations: u64,
+}
+
+#[derive(Deserialize)]
+struct List {
+    version: u32,
+    paths: Vec<Path>,
 }
 
 /// What some operations took.
@@ -53,14 +62,18 @@ impl Program {
     }
 
     pub(super) fn paths(&self) -> Result<Vec<Path>> {
-        #[derive(Deserialize)]
-        struct List {
-            paths: Vec<Path>,
-        }
+        Ok(self.list()?.paths)
+    }
+
+    /// Whether it can do blocks of work, for which a [`Worker`](super::worker::Worker) asks.
+    pub(super) fn has_blocks(&self) -> Result<bool> {
+        Ok(self.list()?.version >= BLOCKS_VERSION)
+    }
+
+    fn list(&self) -> Result<List> {
         let mut command = Command::new(&self.file);
         command.arg("list");
-        let List { paths } = serde_json::from_str(&output(&mut command)?).context("no list of paths")?;
-        Ok(paths)
+        serde_json::from_str(&output(&mut command)?).context("no list of paths")
     }
 
     /// Figures of one operation, by name.
@@ -74,14 +87,17 @@ impl Program {
         Ok(per_operation)
     }
 
-    pub(super) fn time(&self, path: &str, operations: u64) -> Result<Times> {
-        serde_json::from_str(&output(&mut self.command("run", path, operations))?).context("no times")
+    /// The program doing this task so often, as one may repeat it.
+    pub(super) fn command(&self, task: &str, path: &str, operations: u64) -> Command {
+        let mut command = self.work(task, path);
+        command.args(["--operations", &operations.to_string()]);
+        command
     }
 
-    /// The program doing this task, as one may repeat it.
-    pub(super) fn command(&self, task: &str, path: &str, operations: u64) -> Command {
+    /// The program doing this task.
+    pub(super) fn work(&self, task: &str, path: &str) -> Command {
         let mut command = Command::new(&self.file);
-        command.args([task, path, "--operations", &operations.to_string()]);
+        command.args([task, path]);
         if let Some((_, percent)) = self.extra.as_ref().filter(|(slowed, _)| slowed == path) {
             command.args(["--extra-percent", &percent.to_string()]);
         }

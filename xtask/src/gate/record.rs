@@ -1,6 +1,6 @@
 //! What a self-check found, to be printed and kept.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -33,6 +33,10 @@ pub(super) struct Rounds {
     /// The verdicts are drawn from so many recorded pairs of each kind; without, each is a run of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pairs: Option<u32>,
+    /// By how much, in per cent, such pairs of the same program differ from each other, path by path: the standard deviation of
+    /// their log ratios.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) spread_percent: BTreeMap<String, f64>,
     /// A sentence for each wrong verdict.
     pub(super) wrong: Vec<String>,
 }

@@ -126,11 +126,14 @@ fn resampled(
         }
     }
     let mut random = fastrand::Rng::with_seed(1);
-    let mut outcome = Rounds { pairs: Some(count), ..Rounds::default() };
+    let spread = |pairs: &timed::Pairs| (pairs.cpu.spread() * 10_000.0).round() / 100.0;
+    let spread_percent = paths.iter().zip(&same).map(|(path, pairs)| (path.name.clone(), spread(pairs)));
+    let mut outcome =
+        Rounds { pairs: Some(count), spread_percent: spread_percent.collect(), ..Rounds::default() };
     for round in 0..rounds {
         let mut draw = |of: &[timed::Pairs]| -> Vec<Vec<f64>> {
             let size = (PAIRS * ROUNDS_MAX).min(count as usize);
-            of.iter().map(|pairs| random.choose_multiple(pairs.cpu.iter().copied(), size)).collect()
+            of.iter().map(|pairs| random.choose_multiple(pairs.cpu.logs.iter().copied(), size)).collect()
         };
         let drawn = draw(&same);
         outcome.same(&failed_of(&drawn, paths));

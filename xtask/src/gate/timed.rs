@@ -1,6 +1,7 @@
 //! The layer that sees what counting cannot: time, of both sides in turns.
 
 use anyhow::Result;
+use dunlin_stats::median;
 
 use super::{
     counted::typed,
@@ -8,31 +9,45 @@ use super::{
     interrupt::Interrupts,
     program::{Path, Program, Times},
     report::Finding,
+    worker::Worker,
 };
+use crate::cpu;
 
-/// Pairs before the first verdict. Each is A B B A, which cancels what changes evenly meanwhile.
+/// Pairs before the first verdict: each is a new process of either side, on one core, since where a program's memory comes to lie
+/// makes a per cent or two, and two cores of a shared machine differ by ten times that.
 pub(super) const PAIRS: usize = 20;
+
+/// A pair's turns, each A B B A, which cancels what changes evenly meanwhile. Their median is the pair's: a neighbour's burst hits
+/// one or two of them.
+const QUADS: usize = 7;
 
 /// How often as many pairs more are measured of what is not decided.
 pub(super) const ROUNDS_MAX: usize = 3;
 
-/// Processor time of one block: much longer than a tick of the kernel's accounting, short against what the neighbours do.
-const BLOCK_NS: u64 = 100_000_000;
+/// Processor time of one block: a thousand times longer than asking for it, short against what the neighbours do.
+const BLOCK_NS: u64 = 10_000_000;
 
-/// Operations of a first block, which tells how many make [`BLOCK_NS`].
-const FIRST_OPERATIONS: u64 = 16;
+/// Blocks have a multiple of so many operations, so that a tenth more is the same in each.
+const OPERATIONS_STEP: u64 = 10;
 
 const OPERATIONS_MAX: u64 = 10_000_000;
 
-/// Log ratios of the pairs of one path, head over base.
+/// The pairs of one path.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Pairs {
-    pub(super) operations: u64,
-    pub(super) cpu: Vec<f64>,
-    wall: Vec<f64>,
+    /// Operations of a block.
+    operations: u64,
+    pub(super) cpu: Series,
+    wall: Series,
+}
+
+/// One kind of time of some pairs.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Series {
+    /// Log ratios, head over base.
+    pub(super) logs: Vec<f64>,
     /// Nanoseconds of one operation on the base's side, and on the head's: for display.
-    cpu_ns: [f64; 2],
-    wall_ns: [f64; 2],
+    ns: [f64; 2],
 }
 
 /// Measures until every path is decided or the last round is over.
@@ -62,12 +77,14 @@ pub(super) fn compare(
 /// How many operations make a block of each path.
 pub(super) fn calibrate(program: &Program, paths: &[Path]) -> Result<Vec<Pairs>> {
     let operations = |path: &Path| {
-        let mut operations = FIRST_OPERATIONS;
+        let mut worker = Worker::start(program, &path.name)?;
+        let mut operations = OPERATIONS_STEP;
         loop {
-            let Times { cpu_ns, .. } = program.time(&path.name, operations)?;
+            let Times { cpu_ns, .. } = worker.block(operations)?;
             if cpu_ns >= BLOCK_NS / 2 || operations >= OPERATIONS_MAX {
-                let wanted = operations as f64 * BLOCK_NS as f64 / cpu_ns.max(1) as f64;
-                return Ok(Pairs { operations: wanted.ceil() as u64, ..Pairs::default() });
+                let steps =
+                    operations as f64 / OPERATIONS_STEP as f64 * BLOCK_NS as f64 / cpu_ns.max(1) as f64;
+                return Ok(Pairs { operations: steps.ceil() as u64 * OPERATIONS_STEP, ..Pairs::default() });
             }
             // What little there was says little: at most sixteen times more at once.
             operations = (operations * (BLOCK_NS / cpu_ns.max(1)).clamp(2, 16)).min(OPERATIONS_MAX);
@@ -86,39 +103,66 @@ pub(super) fn measure(
     pairs: &mut [Pairs],
     interrupts: &Interrupts,
 ) -> Result<()> {
+    let cores = cpu::all()?;
     for _ in 0..count {
         for &index in indices {
             interrupts.check()?;
             let (name, pairs) = (&paths[index].name, &mut pairs[index]);
-            let block = |program: &Program| program.time(name, pairs.operations);
-            let (a1, b1, b2, a2) = (block(base)?, block(head)?, block(head)?, block(base)?);
-            pairs.add([a1, a2], [b1, b2]);
+            let core = cores[pairs.cpu.logs.len() % cores.len()];
+            let start = || Ok([Worker::start(base, name)?, Worker::start(head, name)?]);
+            let [mut base, mut head] = cpu::on(core, start)?;
+            let mut quads = Vec::with_capacity(QUADS);
+            for _ in 0..QUADS {
+                let a1 = base.block(pairs.operations)?;
+                let (b1, b2) = (head.block(pairs.operations)?, head.block(pairs.operations)?);
+                quads.push([[a1, base.block(pairs.operations)?], [b1, b2]]);
+            }
+            pairs.add(&quads);
         }
     }
     Ok(())
 }
 
 impl Pairs {
-    fn add(&mut self, base: [Times; 2], head: [Times; 2]) {
-        let cpu = [base, head].map(|[first, second]| (first.cpu_ns + second.cpu_ns) as f64);
-        let wall = [base, head].map(|[first, second]| (first.wall_ns + second.wall_ns) as f64);
-        self.cpu.push((cpu[1] / cpu[0]).ln());
-        self.wall.push((wall[1] / wall[0]).ln());
-        let (seen, operations) = (self.cpu.len() as f64, 2.0 * self.operations as f64);
-        for side in 0..2 {
-            self.cpu_ns[side] += (cpu[side] / operations - self.cpu_ns[side]) / seen;
-            self.wall_ns[side] += (wall[side] / operations - self.wall_ns[side]) / seen;
+    fn add(&mut self, quads: &[Quad]) {
+        self.cpu.add(quads, self.operations, |times| times.cpu_ns);
+        self.wall.add(quads, self.operations, |times| times.wall_ns);
+    }
+}
+
+/// Two blocks of the base, and two of the head.
+type Quad = [[Times; 2]; 2];
+
+impl Series {
+    /// The standard deviation of the log ratios.
+    pub(super) fn spread(&self) -> f64 {
+        let count = self.logs.len() as f64;
+        let mean = self.logs.iter().sum::<f64>() / count;
+        (self.logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
+    }
+
+    fn add(&mut self, quads: &[Quad], operations: u64, time: fn(&Times) -> u64) {
+        let each =
+            |[first, second]: &[Times; 2]| (time(first) + time(second)) as f64 / (2 * operations) as f64;
+        let sides: Vec<[f64; 2]> = quads.iter().map(|quad| quad.each_ref().map(each)).collect();
+        let median = |of: &dyn Fn(&[f64; 2]) -> f64| {
+            median(&sides.iter().map(of).collect::<Vec<_>>()).expect("a pair has quads")
+        };
+        self.logs.push(median(&|[base, head]| (head / base).ln()));
+        let pairs = self.logs.len() as f64;
+        for (side, ns) in self.ns.iter_mut().enumerate() {
+            *ns += (median(&|sides| sides[side]) - *ns) / pairs;
         }
     }
 }
 
 fn decide_all(pairs: &[Pairs]) -> Vec<Slowdown> {
-    let cpu: Vec<&[f64]> = pairs.iter().map(|pairs| pairs.cpu.as_slice()).collect();
+    let cpu: Vec<&[f64]> = pairs.iter().map(|pairs| pairs.cpu.logs.as_slice()).collect();
     decide::timed(&cpu, decide::CPU_MAX)
 }
 
 fn findings(base: &Program, head: &Program, paths: &[Path], pairs: &[Pairs]) -> Vec<Finding> {
-    let wall: Vec<&[f64]> = pairs.iter().map(|pairs| pairs.wall.as_slice()).collect();
+    let wall: Vec<&[f64]> = pairs.iter().map(|pairs| pairs.wall.logs.as_slice()).collect();
     let wall = decide::timed(&wall, decide::WALL_MAX);
     let finding = |figure: &str, path: &Path, pairs: &Pairs, ns: [f64; 2], slowdown: Slowdown| Finding {
         path: path.name.clone(),
@@ -134,13 +178,13 @@ fn findings(base: &Program, head: &Program, paths: &[Path], pairs: &[Pairs]) -> 
     let mut findings = Vec::new();
     for (index, slowdown) in decide_all(pairs).into_iter().enumerate() {
         let (path, pairs) = (&paths[index], &pairs[index]);
-        findings.push(finding("cpu ns", path, pairs, pairs.cpu_ns, slowdown));
+        findings.push(finding("cpu ns", path, pairs, pairs.cpu.ns, slowdown));
         let mut wall = wall[index];
         // Only a great slowdown says anything, and its absence nothing.
         if wall.verdict != Verdict::Fail {
             wall.verdict = Verdict::Shown;
         }
-        findings.push(finding("wall ns", path, pairs, pairs.wall_ns, wall));
+        findings.push(finding("wall ns", path, pairs, pairs.wall.ns, wall));
     }
     findings
 }
@@ -150,14 +194,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_log_ratios_and_means() {
+    fn a_pair_is_the_median_of_its_quads_and_means_are_over_pairs() {
         let times = |cpu_ns| Times { cpu_ns, wall_ns: 10 * cpu_ns };
+        let quad = |base: [u64; 2], head: [u64; 2]| [base.map(times), head.map(times)];
         let mut pairs = Pairs { operations: 10, ..Pairs::default() };
-        pairs.add([times(90), times(110)], [times(120), times(100)]);
-        pairs.add([times(100), times(100)], [times(100), times(100)]);
-        assert!((pairs.cpu[0] - 1.1_f64.ln()).abs() < 1e-12);
-        assert_eq!(pairs.cpu[1], 0.0);
-        assert_eq!(pairs.cpu_ns, [10.0, 10.5]);
-        assert_eq!(pairs.wall_ns, [100.0, 105.0]);
+        let burst = quad([100, 900], [100, 100]);
+        pairs.add(&[quad([90, 110], [120, 100]), burst, quad([100, 100], [110, 110])]);
+        pairs.add(&[quad([100, 100], [100, 100])]);
+        assert!((pairs.cpu.logs[0] - 1.1_f64.ln()).abs() < 1e-12);
+        assert_eq!(pairs.cpu.logs[1], 0.0);
+        let spread = 1.1_f64.ln() / 2.0_f64.sqrt();
+        assert!((pairs.cpu.spread() - spread).abs() < 1e-12);
+        assert_eq!(pairs.cpu.ns, [10.0, 10.5]);
+        assert_eq!(pairs.wall.ns, [100.0, 105.0]);
     }
 }

@@ -2,19 +2,25 @@
 //! the same core or on another one, and it decides anew in each run: the same bare echo takes 8 or 75 µs. So both sides
 //! of a comparison get the same places: the servers one core, the client another.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The cores for servers and for the client: two where there are two.
-pub(super) fn pair() -> Result<(usize, usize)> {
+pub(crate) fn pair() -> Result<(usize, usize)> {
+    let cores = all()?;
+    Ok((cores[0], *cores.get(1).unwrap_or(&cores[0])))
+}
+
+/// The cores that may be used: at least one.
+pub(crate) fn all() -> Result<Vec<usize>> {
     let allowed = sched_getaffinity(None).context("the kernel does not say which cores may be used")?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-    let first = cores.next().context("no core may be used")?;
-    Ok((first, cores.next().unwrap_or(first)))
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    ensure!(!cores.is_empty(), "no core may be used");
+    Ok(cores)
 }
 
 /// Runs `start` on one core; the processes that it starts inherit the place and keep it.
-pub(super) fn on<T>(core: usize, start: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn on<T>(core: usize, start: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = sched_getaffinity(None)?;
     let mut one = CpuSet::new();
     one.set(core);
