@@ -13,7 +13,8 @@ use crate::command::{metadata, root};
 const PROMISED: [&str; 3] = ["cargo xtask bench", "cargo xtask test", "cargo xtask up"];
 
 /// Where documents are: these folders with all below them, and the root by itself.
-const FOLDERS: [&str; 8] = ["crates", "docs", "examples", "fuzz", "infra", "loadtest", "tests", "xtask"];
+const FOLDERS: [&str; 10] =
+    ["benches", "conformance", "crates", "docs", "examples", "fuzz", "infra", "loadtest", "tests", "xtask"];
 
 pub(super) fn check() -> Result<Vec<String>> {
     let read =
