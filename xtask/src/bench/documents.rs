@@ -315,7 +315,7 @@ fn gate(page: &mut String, records: &[(String, GateRecord)], machines: &[&str]) 
         writeln!(
             page,
             "\nBy so much a single pair of a program with itself is off in processor time (one standard deviation; a verdict has \
-             twenty pairs\nor more): {}.",
+             forty pairs\nor more): {}.",
             each.join(", ")
         )?;
     }

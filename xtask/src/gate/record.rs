@@ -37,8 +37,25 @@ pub(super) struct Rounds {
     /// their log ratios.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) spread_percent: BTreeMap<String, f64>,
+    /// The recorded pairs, path by path.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) recorded: BTreeMap<String, Recorded>,
     /// A sentence for each wrong verdict.
     pub(super) wrong: Vec<String>,
+}
+
+/// The log ratios of one path's pairs, between spaces.
+#[derive(Default, PartialEq, Debug, Serialize)]
+pub(super) struct Recorded {
+    pub(super) same: String,
+    pub(super) slower: String,
+}
+
+impl Recorded {
+    pub(super) fn of(same: &[f64], slower: &[f64]) -> Self {
+        let text = |logs: &[f64]| logs.iter().map(|log| format!("{log:.5}")).collect::<Vec<_>>().join(" ");
+        Recorded { same: text(same), slower: text(slower) }
+    }
 }
 
 impl Rounds {
@@ -107,6 +124,12 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_are_kept_as_they_were() {
+        let recorded = Recorded::of(&[0.0123456, -0.5], &[]);
+        assert_eq!((recorded.same.as_str(), recorded.slower.as_str()), ("0.01235 -0.50000", ""));
+    }
 
     #[test]
     fn wrong_verdicts_are_counted_and_named() {

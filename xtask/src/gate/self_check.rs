@@ -11,7 +11,7 @@ use super::{
     decide::{self, Verdict},
     interrupt::Interrupts,
     program::{Path, Program, common},
-    record::{Record, Rounds},
+    record::{Record, Recorded, Rounds},
     report::{Finding, Report},
     sides::build_head,
     timed::{self, PAIRS, ROUNDS_MAX},
@@ -128,8 +128,16 @@ fn resampled(
     let mut random = fastrand::Rng::with_seed(1);
     let spread = |pairs: &timed::Pairs| (pairs.cpu.spread() * 10_000.0).round() / 100.0;
     let spread_percent = paths.iter().zip(&same).map(|(path, pairs)| (path.name.clone(), spread(pairs)));
-    let mut outcome =
-        Rounds { pairs: Some(count), spread_percent: spread_percent.collect(), ..Rounds::default() };
+    let recorded = paths
+        .iter()
+        .zip(same.iter().zip(&slower))
+        .map(|(path, (same, slower))| (path.name.clone(), Recorded::of(&same.cpu.logs, &slower.cpu.logs)));
+    let mut outcome = Rounds {
+        pairs: Some(count),
+        spread_percent: spread_percent.collect(),
+        recorded: recorded.collect(),
+        ..Rounds::default()
+    };
     for round in 0..rounds {
         let mut draw = |of: &[timed::Pairs]| -> Vec<Vec<f64>> {
             let size = (PAIRS * ROUNDS_MAX).min(count as usize);

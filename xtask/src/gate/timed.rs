@@ -15,11 +15,11 @@ use crate::cpu;
 
 /// Pairs before the first verdict: each is a new process of either side, on one core, since where a program's memory comes to lie
 /// makes a per cent or two, and two cores of a shared machine differ by ten times that.
-pub(super) const PAIRS: usize = 20;
+pub(super) const PAIRS: usize = 40;
 
 /// A pair's turns, each A B B A, which cancels what changes evenly meanwhile. Their median is the pair's: a neighbour's burst hits
 /// one or two of them.
-const QUADS: usize = 7;
+const QUADS: usize = 5;
 
 /// How often as many pairs more are measured of what is not decided.
 pub(super) const ROUNDS_MAX: usize = 3;
