@@ -29,7 +29,7 @@ pub(crate) const ALL: &[Entry] = &[
     },
     Entry { name: "management/post", count_operations: 500, trace_operations: 50, make: management::post },
     Entry { name: "fanout/publish", count_operations: 200, trace_operations: 20, make: fanout::publish },
-    Entry { name: "stack/parse", count_operations: 5, trace_operations: 2, make: stack::parse },
+    Entry { name: "stack/parse", count_operations: 10, trace_operations: 10, make: stack::parse },
     Entry { name: "gateway/echo", count_operations: 500, trace_operations: 100, make: gateway::echo },
     Entry { name: "gateway/event", count_operations: 500, trace_operations: 100, make: gateway::event },
     Entry {
