@@ -140,7 +140,7 @@ fn instructions(program: &Program, path: &Path, operations: u64) -> Result<u64> 
 
 fn callgrind(program: &Program, path: &Path, operations: u64, out: &str) -> Command {
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--quiet", &format!("--callgrind-out-file={out}")]);
+    command.args(["--tool=callgrind", &format!("--callgrind-out-file={out}")]);
     append(&mut command, &program.command("repeat", &path.name, operations));
     command
 }

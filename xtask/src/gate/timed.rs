@@ -30,6 +30,9 @@ const BLOCK_NS: u64 = 10_000_000;
 /// Blocks have a multiple of so many operations, so that a tenth more is the same in each.
 const OPERATIONS_STEP: u64 = 10;
 
+/// How many blocks the command has that shows a figure again: about a second.
+const SHOWN_BLOCKS: u64 = 100;
+
 const OPERATIONS_MAX: u64 = 10_000_000;
 
 /// The pairs of one path.
@@ -173,7 +176,8 @@ fn findings(base: &Program, head: &Program, paths: &[Path], pairs: &[Pairs]) -> 
         interval: Some((slowdown.interval.lower, slowdown.interval.upper)),
         p: Some(slowdown.p),
         verdict: slowdown.verdict,
-        commands: [base, head].map(|side| typed(&side.command("run", &path.name, pairs.operations))),
+        commands: [base, head]
+            .map(|side| typed(&side.command("run", &path.name, SHOWN_BLOCKS * pairs.operations))),
     };
     let mut findings = Vec::new();
     for (index, slowdown) in decide_all(pairs).into_iter().enumerate() {
