@@ -1,10 +1,11 @@
 //! The benchmarks of the crates: run group by group, each in a process of its own, and read back.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
+    fs,
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
@@ -52,20 +53,21 @@ impl Program {
 
     /// Measures a group.
     pub(super) fn run(&self, group: &str, quick: bool, interrupts: &Interrupts) -> Result<Vec<Measure>> {
-        let dir = report_dir()?;
-        let (results, log) = (dir.join("pairs"), dir.join("pairs.log"));
+        let results = report_dir()?.join("pairs");
         drop(fs::remove_dir_all(results.join(group)));
         let mut command = Command::new(&self.program);
         command.arg("--bench").arg("--out").arg(&results).arg(group);
         if quick {
             command.arg("--quick");
         }
-        let errors = File::create(&log).map_err(|error| Unwritable::new(&log, &error))?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let ids: Vec<&String> = self.ids.iter().filter(|id| id.split('/').next() == Some(group)).collect();
         let bar = progress(group, ids.len() as u64);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
         let out = child.stdout.take().context("standard output was piped")?;
+        let errors = child.stderr.take().context("standard error was piped")?;
+        // Not into a file: the disk may be what is full.
+        let said = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
         // A row for each result.
         for row in BufReader::new(out).lines().map_while(Result::ok) {
             bar.suspend(|| eprintln!("  {row}"));
@@ -74,7 +76,7 @@ impl Program {
         let status = child.wait()?;
         bar.finish_and_clear();
         interrupts.check()?;
-        let said = fs::read_to_string(&log).unwrap_or_default();
+        let said = said.join().unwrap_or_default();
         match status.code() {
             Some(0 | EXIT_DEFECT) => {}
             Some(code) if code == i32::from(EXIT_OUTPUT) => bail!(Unwritable(said.trim().to_owned())),
