@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000), requires = "self_check")]
     rounds: u32,
     /// With --self-check: time so many pairs of each kind once, and resample the verdicts from them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=10_000), requires = "self_check")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(40..=10_000), requires = "self_check")]
     pairs: Option<u32>,
     /// With --self-check: write what came out here, for docs/performance.md.
     #[arg(long, value_name = "FILE", requires = "self_check")]
